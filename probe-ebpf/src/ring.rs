@@ -1,0 +1,63 @@
+//! The way to the agent, and the count of what did not get through.
+
+use aya_ebpf::{
+    helpers::generated::bpf_ktime_get_boot_ns,
+    macros::map,
+    maps::{PerCpuArray, RingBuf, ring_buf::RingBufEntry},
+};
+use nginx_probe_ebpf::record::{Header, Kind};
+
+/// 512 KiB: 31 crashes with their stacks, or 10,000 other records, before the agent must have read.
+#[map]
+static EVENTS: RingBuf = RingBuf::with_byte_size(512 * 1024, 0);
+
+/// Records that could not be sent, by kind.
+#[map]
+static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(Kind::ALL.len() as u32, 0);
+
+/// Room for one record, or `None` after counting it as lost.
+#[inline]
+pub fn reserve<T: 'static>(kind: Kind) -> Option<RingBufEntry<T>> {
+    let entry = EVENTS.reserve::<T>(0);
+    if entry.is_none() {
+        count_lost(kind);
+    }
+    entry
+}
+
+/// Sends a small record.
+#[inline]
+pub fn send<T: 'static>(kind: Kind, record: T) {
+    if let Some(mut entry) = reserve::<T>(kind) {
+        entry.write(record);
+        entry.submit(0);
+    }
+}
+
+/// Counts one record of that kind that the agent will not get.
+#[inline]
+pub fn count_lost(kind: Kind) {
+    if let Some(count) = LOST.get_ptr_mut(kind as u32) {
+        // SAFETY: the pointer is to an aligned value of the map, which outlives the program. The
+        // addition is atomic, because an interrupt may run another program on this processor; the
+        // target has no atomics in `core`.
+        #[cfg(target_arch = "bpf")]
+        unsafe {
+            core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) count, in(reg) 1u64);
+        }
+        #[cfg(not(target_arch = "bpf"))]
+        let _ = count;
+    }
+}
+
+/// The header of a record that is about `pid` and happens now.
+#[inline]
+pub fn header(kind: Kind, pid: u32) -> Header {
+    // SAFETY: the helper takes nothing and cannot fail.
+    let time_ns = unsafe { bpf_ktime_get_boot_ns() };
+    Header {
+        kind: kind as u32,
+        pid,
+        time_ns,
+    }
+}
