@@ -1,0 +1,100 @@
+//! Times: the kernel's, in nanoseconds since boot, and the operator's, in UTC.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::time::{ClockId, Timespec, clock_gettime};
+use serde::{Serialize, Serializer};
+
+/// Microseconds since 1970-01-01 UTC. Written as RFC 3339 with microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time(pub u64);
+
+impl Time {
+    /// The present.
+    #[must_use]
+    pub fn now() -> Self {
+        Self(nanoseconds(clock_gettime(ClockId::Realtime)) / 1000)
+    }
+
+    /// The time of an event that the kernel stamped with its time since boot.
+    #[must_use]
+    pub fn of_boot_ns(boot_ns: u64) -> Self {
+        let age = boot_ns_now().saturating_sub(boot_ns);
+        Self(Self::now().0.saturating_sub(age / 1000))
+    }
+
+    /// How long this is after `earlier`; zero when it is not.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+
+    /// This time, later by `duration`.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)),
+        )
+    }
+
+    /// As a time of the standard library.
+    #[must_use]
+    pub fn system(self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_micros(self.0)
+    }
+}
+
+impl std::fmt::Display for Time {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        humantime::format_rfc3339_micros(self.system()).fmt(f)
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Nanoseconds since boot, time asleep included: the clock of the kernel's records.
+#[must_use]
+pub fn boot_ns_now() -> u64 {
+    nanoseconds(clock_gettime(ClockId::Boottime))
+}
+
+fn nanoseconds(time: Timespec) -> u64 {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanoseconds = u64::try_from(time.tv_nsec).unwrap_or(0);
+    seconds
+        .saturating_mul(1_000_000_000)
+        .saturating_add(nanoseconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_written_with_microseconds() {
+        assert_eq!(
+            Time(1_700_000_000_000_001).to_string(),
+            "2023-11-14T22:13:20.000001Z"
+        );
+        assert_eq!(
+            serde_json::to_string(&Time(0)).ok().as_deref(),
+            Some("\"1970-01-01T00:00:00.000000Z\"")
+        );
+    }
+
+    #[test]
+    fn boot_times_fall_where_they_belong() {
+        let past = Time::of_boot_ns(boot_ns_now() - 5_000_000_000);
+        let age = Time::now().since(past);
+        assert!(
+            age >= Duration::from_secs(5) && age < Duration::from_secs(7),
+            "{age:?}"
+        );
+        assert_eq!(Time(5).since(Time(9)), Duration::ZERO);
+    }
+}

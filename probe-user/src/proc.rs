@@ -1,0 +1,182 @@
+//! What `/proc` says about a process. Takes the root folder as an argument, so that tests use a
+//! folder they made.
+
+use std::{
+    fs, io,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use procfs::{FromRead as _, process::Stat};
+
+/// Nanoseconds of one clock tick, the unit of start times in `/proc/PID/stat`. `USER_HZ` is 100 on
+/// every architecture that nginx runs on.
+const NS_PER_TICK: u64 = 10_000_000;
+/// As much of a process's title as is read, in bytes.
+const MAX_TITLE: u64 = 16 * 1024;
+/// As much of any other file as is read, in bytes.
+const MAX_FILE: u64 = 64 * 1024;
+/// SIGHUP's bit in a signal mask.
+const HUP_BIT: u64 = 1;
+/// `rt_sigsuspend`, in which an nginx master waits.
+const RT_SIGSUSPEND: i64 = if cfg!(target_arch = "x86_64") {
+    130
+} else {
+    133
+};
+
+/// A `/proc`.
+#[derive(Clone, Debug)]
+pub struct Proc {
+    root: PathBuf,
+}
+
+/// What matters of `/proc/PID/stat`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The process's name: at most 15 bytes.
+    pub comm: String,
+    /// Its parent.
+    pub parent: u32,
+    /// When it was started, in nanoseconds since boot, to 10 ms.
+    pub started_ns: u64,
+    /// Where its stack begins: equal to the parent's when it was forked and ran no other program
+    /// since. Zero when we may not know.
+    pub stack_start: u64,
+    /// Ended, but not yet waited for.
+    pub dead: bool,
+}
+
+impl Proc {
+    /// A `/proc` mounted at `root`.
+    #[must_use]
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Where it is mounted.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Every process, in the order of the folder.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn pids(&self) -> io::Result<Vec<u32>> {
+        Ok(fs::read_dir(&self.root)?
+            .filter_map(Result::ok)
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .collect())
+    }
+
+    /// A process's name, parent and start; `None` when it is gone or not ours to see.
+    #[must_use]
+    pub fn status(&self, pid: u32) -> Option<Status> {
+        let text = self.read(pid, "stat", MAX_FILE)?;
+        // The parser panics on a line that ends with the name.
+        let name_end = text.iter().rposition(|byte| *byte == b')')?;
+        text.get(name_end + 3)?;
+        let stat = Stat::from_read(text.as_slice()).ok()?;
+        Some(Status {
+            parent: u32::try_from(stat.ppid).unwrap_or(0),
+            started_ns: stat.starttime.saturating_mul(NS_PER_TICK),
+            stack_start: stat.startstack,
+            dead: matches!(stat.state, 'Z' | 'X' | 'x'),
+            comm: stat.comm,
+        })
+    }
+
+    /// A process's title or command line, as it wrote it; `None` when it is gone.
+    #[must_use]
+    pub fn title(&self, pid: u32) -> Option<Vec<u8>> {
+        self.read(pid, "cmdline", MAX_TITLE)
+    }
+
+    /// The process's id as it sees itself: the last of `NSpid`.
+    #[must_use]
+    pub fn inner_pid(&self, pid: u32) -> Option<u32> {
+        self.status_line(pid, "NSpid:")?
+            .split_whitespace()
+            .last()?
+            .parse()
+            .ok()
+    }
+
+    /// Whether a SIGHUP is still waiting to be taken.
+    #[must_use]
+    pub fn hup_pending(&self, pid: u32) -> Option<bool> {
+        let mask = |name| u64::from_str_radix(&self.status_line(pid, name)?, 16).ok();
+        Some((mask("ShdPnd:")? | mask("SigPnd:")?) & HUP_BIT != 0)
+    }
+
+    /// Whether the process is blocked in `rt_sigsuspend`, where a master that has nothing left to
+    /// do waits. `None` when we may not know (it needs `CAP_SYS_PTRACE`).
+    #[must_use]
+    pub fn awaits_signal(&self, pid: u32) -> Option<bool> {
+        let text = String::from_utf8(self.read(pid, "syscall", MAX_FILE)?).ok()?;
+        let number = text.split_whitespace().next()?;
+        Some(number.parse() == Ok(RT_SIGSUSPEND))
+    }
+
+    fn status_line(&self, pid: u32, name: &str) -> Option<String> {
+        let bytes = self.read(pid, "status", MAX_FILE)?;
+        let text = String::from_utf8_lossy(&bytes);
+        text.lines()
+            .find_map(|line| line.strip_prefix(name))
+            .map(|rest| rest.trim().to_owned())
+    }
+
+    fn read(&self, pid: u32, name: &str, limit: u64) -> Option<Vec<u8>> {
+        let file = fs::File::open(self.root.join(pid.to_string()).join(name)).ok()?;
+        let mut bytes = Vec::new();
+        file.take(limit).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_this_very_process() {
+        let proc = Proc::at("/proc");
+        let pid = std::process::id();
+        let status = proc.status(pid).expect("we exist");
+        assert_eq!(status.parent, std::os::unix::process::parent_id());
+        assert!(!status.dead);
+        assert!(status.started_ns > 0);
+        assert!(proc.pids().expect("readable").contains(&pid));
+        assert_eq!(proc.hup_pending(pid), Some(false));
+        assert_eq!(proc.awaits_signal(pid), Some(false));
+        assert!(proc.inner_pid(pid).is_some());
+    }
+
+    #[test]
+    fn hostile_names_do_not_confuse_it() {
+        let folder = tempfile::tempdir().expect("temp folder");
+        let process = folder.path().join("7");
+        fs::create_dir(&process).expect("folder");
+        let fields = "S 3 ".to_owned() + &"1 ".repeat(48);
+        fs::write(process.join("stat"), format!("7 (a) Z 1 (b) {fields}")).expect("stat");
+        fs::write(process.join("cmdline"), b"nginx:\0master \xff\0\0").expect("cmdline");
+        let proc = Proc::at(folder.path());
+        assert_eq!(proc.pids().expect("readable"), [7]);
+        assert_eq!(proc.status(7).expect("parsed").parent, 3);
+        assert_eq!(proc.title(7).expect("title"), b"nginx:\0master \xff\0\0");
+        assert_eq!(proc.status(8), None);
+    }
+
+    #[test]
+    fn a_cut_file_is_no_process() {
+        let folder = tempfile::tempdir().expect("temp folder");
+        let process = folder.path().join("7");
+        fs::create_dir(&process).expect("folder");
+        for text in ["", "7", "7 (", "7 (nginx)", "7 (nginx) S", "7 (nginx) S x"] {
+            fs::write(process.join("stat"), text).expect("stat");
+            assert_eq!(Proc::at(folder.path()).status(7), None, "{text:?}");
+        }
+    }
+}
