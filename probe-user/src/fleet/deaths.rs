@@ -1,0 +1,289 @@
+//! Signals, crashes and ends.
+
+use nginx_probe_ebpf::record;
+
+use super::{
+    Fleet, Track,
+    process::{Child, Kind, Process},
+};
+use crate::{
+    crash::{Frame, Mappings, Registers},
+    facts::{Crash, Event, Instance, MasterExit, Memory, Reason, Role, StackFrame, WorkerExit},
+    lifecycle::{self, Status},
+    signals::{self, Sent},
+};
+
+/// Masters whose whole pid namespace ended with them, of which children may still be to end.
+const MAX_FALLEN: usize = 64;
+
+impl<T: Track> Fleet<T> {
+    pub(super) fn signalled(&mut self, pid: u32, record: &record::Signal, time_ns: u64) {
+        let Some(process) = self.processes.get_mut(&pid) else {
+            return;
+        };
+        process.sent(Sent::from(record));
+        if let Kind::Child(child) = &mut process.kind {
+            child.draining |= record.signal == signals::QUIT;
+        }
+        let Some(master) = self.masters.get_mut(&pid) else {
+            return;
+        };
+        match record.signal {
+            signals::HUP => master.told_to_reload(time_ns),
+            signals::USR2 => master.told_to_upgrade(time_ns),
+            signals::WINCH => self.drain(pid),
+            signals::QUIT | signals::TERM | signals::INT => {
+                master.stopping = true;
+                self.drain(pid);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn crashed(&mut self, pid: u32, record: &record::CrashView<'_>) {
+        let Some(process) = self.processes.get(&pid) else {
+            return;
+        };
+        // While it dumps core, the process still has its mappings; else those of its master are
+        // the same, since it was forked from it.
+        let own = Mappings::read(self.proc.root(), pid)
+            .ok()
+            .filter(|own| !own.is_empty());
+        let masters = self
+            .masters
+            .get(&process.parent)
+            .and_then(|master| master.mappings.as_ref());
+        let Some(mappings) = own.as_ref().or(masters) else {
+            return;
+        };
+        let registers = Registers {
+            ip: record.ip,
+            sp: record.sp,
+            fp: record.fp,
+            lr: record.lr,
+        };
+        let holders = [process.parent, pid];
+        let frames = self.symbolizer.resolve(
+            mappings,
+            self.proc.root(),
+            &holders,
+            registers,
+            record.stack,
+        );
+        if let Some(process) = self.processes.get_mut(&pid) {
+            process.crash = Some(crash(record, frames));
+        }
+    }
+
+    pub(super) fn ended(&mut self, pid: u32, status: u32, time_ns: u64) {
+        let status = Status::from(status);
+        let Some(process) = self.processes.get(&pid) else {
+            return;
+        };
+        let unsaid = process.child().filter(|child| !child.announced);
+        let (unsaid, may_be_binary) = (
+            unsaid.is_some(),
+            unsaid.is_some_and(|child| child.may_be_binary),
+        );
+        if may_be_binary && status.signal == 0 {
+            self.upgrade_failed(pid, status);
+            return;
+        }
+        if unsaid {
+            self.announce(pid, Role::Unknown, false);
+        }
+        let Some(process) = self.processes.remove(&pid) else {
+            return;
+        };
+        match &process.kind {
+            Kind::Candidate if self.masters.contains_key(&process.parent) => {
+                self.processes.insert(pid, process);
+                self.upgrade_failed(pid, status);
+            }
+            Kind::Candidate => {}
+            Kind::Master(instance) => self.master_ended(pid, &process, instance, status, time_ns),
+            Kind::Child(child) => self.child_ended(pid, &process, child, status, time_ns),
+        }
+    }
+
+    /// What was forked to run a new binary has ended without becoming a master.
+    fn upgrade_failed(&mut self, pid: u32, status: Status) {
+        if let Some(process) = self.processes.remove(&pid) {
+            log::warn!(
+                "the binary upgrade that master {} began has failed: process {pid} ended, {status}",
+                process.parent
+            );
+        }
+    }
+
+    fn child_ended(
+        &mut self,
+        pid: u32,
+        process: &Process,
+        child: &Child,
+        status: Status,
+        time_ns: u64,
+    ) {
+        let (reason, sender) =
+            lifecycle::classify(pid, status, &process.signals, process.oom.is_some());
+        // nginx replaces every worker that it did not itself tell to end, except one that failed
+        // to start (`ngx_process_cycle.c`, exit code 2).
+        let replaced =
+            child.role != Role::CacheLoader && !child.draining && status.exit_code != Some(2);
+        if replaced && let Some(master) = self.masters.get_mut(&process.parent) {
+            master.owe_replacement(time_ns);
+        }
+        let fell = sender.is_none() && self.fallen.contains(&process.parent);
+        let by_master = (fell && reason == Reason::Killed)
+            || sender
+                .as_ref()
+                .is_some_and(|sender| sender.pid == process.parent);
+        let exit = WorkerExit {
+            pid,
+            role: child.role,
+            generation: child.generation,
+            reason,
+            signal: status.signal_name(),
+            exit_code: status.exit_code,
+            core_dumped: status.core_dumped,
+            sender,
+            lost_connections: None,
+            lost_requests: None,
+            crash: process.crash.clone().filter(|_| reason == Reason::Crash),
+            memory: (reason == Reason::OomKill).then(|| self.memory(pid, process)),
+            uptime_s: uptime_s(process.started_ns, time_ns),
+            by_master,
+        };
+        self.fact(time_ns, &child.instance, Event::WorkerExit(Box::new(exit)));
+    }
+
+    fn memory(&mut self, pid: u32, process: &Process) -> Memory {
+        let mut memory = self
+            .kernel_log
+            .as_mut()
+            .and_then(|log| log.kill_of(pid))
+            .unwrap_or_default();
+        memory.rss_bytes = memory.rss_bytes.or(process.oom.filter(|bytes| *bytes > 0));
+        memory
+    }
+
+    fn master_ended(
+        &mut self,
+        pid: u32,
+        process: &Process,
+        instance: &Instance,
+        status: Status,
+        time_ns: u64,
+    ) {
+        let is_init = self
+            .masters
+            .remove(&pid)
+            .is_some_and(|master| master.is_init);
+        self.version += 1;
+        if is_init {
+            // The kernel ends every process of a pid namespace with its first one.
+            self.fallen.truncate(MAX_FALLEN - 1);
+            self.fallen.push_front(pid);
+        }
+        let (reason, sender) =
+            lifecycle::classify(pid, status, &process.signals, process.oom.is_some());
+        // After an upgrade the old master ends and the new one goes on: nobody is orphaned then.
+        let succeeded = self
+            .masters
+            .values()
+            .any(|master| master.instance == *instance);
+        let orphans = if succeeded || is_init {
+            0
+        } else {
+            self.children_of(pid).len()
+        };
+        let exit = MasterExit {
+            pid,
+            reason,
+            signal: status.signal_name(),
+            exit_code: status.exit_code,
+            sender,
+            orphans: u32::try_from(orphans).unwrap_or(u32::MAX),
+        };
+        self.fact(time_ns, instance, Event::MasterExit(exit));
+    }
+
+    /// Drops processes that are gone without a record of their end, after records were lost.
+    /// Gives how many.
+    pub fn reconcile(&mut self) -> usize {
+        let gone: Vec<_> = self
+            .processes
+            .iter()
+            .filter(|(pid, process)| !self.is_same(**pid, process))
+            .map(|(pid, _)| *pid)
+            .collect();
+        for pid in &gone {
+            self.kernel.untrack(*pid);
+            self.processes.remove(pid);
+            if self.masters.remove(pid).is_some() {
+                self.version += 1;
+            }
+        }
+        for pid in self.processes.keys() {
+            self.kernel.track(*pid); // a fork that found no room was not followed
+        }
+        gone.len()
+    }
+
+    fn is_same(&self, pid: u32, process: &Process) -> bool {
+        // `/proc` gives the start to 10 ms.
+        self.proc.status(pid).is_some_and(|status| {
+            !status.dead && status.started_ns.abs_diff(process.started_ns) < 20_000_000
+        })
+    }
+}
+
+fn uptime_s(started_ns: u64, ended_ns: u64) -> f64 {
+    let milliseconds = ended_ns.saturating_sub(started_ns) / 1_000_000;
+    f64::from(u32::try_from(milliseconds).unwrap_or(u32::MAX)) / 1000.0
+}
+
+fn crash(record: &record::CrashView<'_>, frames: Vec<Frame>) -> Crash {
+    let first = frames.first();
+    Crash {
+        address: has_address(record).then(|| format!("{:#x}", record.address)),
+        module: first.and_then(|frame| frame.module.clone()),
+        offset: first
+            .and_then(|frame| frame.offset)
+            .map(|offset| format!("{offset:#x}")),
+        symbol: first.and_then(|frame| function(frame.symbol.as_deref()?)),
+        stack: frames.into_iter().map(stack_frame).collect(),
+    }
+}
+
+/// Whether the signal tells which address the process could not reach. Of one that no process can
+/// have (a non-canonical one on x86) the kernel tells nothing, and says `SI_KERNEL`.
+fn has_address(record: &record::CrashView<'_>) -> bool {
+    const SI_KERNEL: i32 = 0x80;
+    matches!(record.signal, signals::SEGV | signals::BUS)
+        && record.code > 0
+        && record.code != SI_KERNEL
+}
+
+/// The function of `function+0xdistance`.
+fn function(symbol: &str) -> Option<String> {
+    let (function, _distance) = symbol.rsplit_once("+0x").unwrap_or((symbol, ""));
+    Some(function.to_owned()).filter(|function| !function.is_empty())
+}
+
+fn stack_frame(frame: Frame) -> StackFrame {
+    let Frame {
+        address,
+        module,
+        offset,
+        symbol,
+        guessed,
+    } = frame;
+    StackFrame {
+        address,
+        module,
+        offset,
+        symbol,
+        guessed,
+    }
+}

@@ -1,0 +1,144 @@
+//! A process turns out to be a master: which nginx it is, and what is kept of it.
+
+use std::{fs, os::unix::fs::MetadataExt as _, path::Path};
+
+use super::{Fleet, Track, master::Master, process::Kind};
+use crate::{
+    config,
+    crash::Mappings,
+    facts::{Event, Instance, Upgrade},
+};
+
+/// A new master that nobody asked for is looked at again for so long, in case its pid file is
+/// still to be written: Debian's nginx has the parent write it after the fork.
+const PID_FILE_NS: u64 = 5_000_000_000;
+
+impl<T: Track> Fleet<T> {
+    /// A process has called itself a master.
+    pub(super) fn promote(&mut self, pid: u32) {
+        let Some(process) = self.processes.get(&pid) else {
+            return;
+        };
+        let (parent, started_ns) = (process.parent, process.started_ns);
+        let config = self.read_config(pid);
+        // What a followed master starts in its own place is followed too.
+        if !self.masters.contains_key(&parent) && !self.wants(pid, config.as_ref()) {
+            if !self.is_young(pid, PID_FILE_NS) {
+                self.forget(pid);
+            }
+            return;
+        }
+        let (instance, generation) = match self.masters.get(&parent) {
+            Some(old) => (old.instance.clone(), old.generation + 1),
+            None => self.name(pid, config.as_ref()),
+        };
+        if let Some(process) = self.processes.get_mut(&pid) {
+            process.kind = Kind::Master(instance.clone());
+            process.look = None;
+        }
+        let mut master = Master::new(pid, instance.clone(), generation);
+        master.config = config;
+        master.is_init = self.proc.inner_pid(pid) == Some(1);
+        let upgrade = self.masters.contains_key(&parent).then_some(Upgrade {
+            old_master: parent,
+            new_master: pid,
+            generation,
+        });
+        self.masters.insert(pid, master);
+        self.keep_mappings(pid);
+        self.version += 1;
+        if let Some(upgrade) = upgrade {
+            self.fact(started_ns, &instance, Event::Upgrade(upgrade));
+        }
+        self.adopt(pid, &instance, generation);
+    }
+
+    fn wants(&self, pid: u32, config: Option<&config::Master>) -> bool {
+        if self.selection.wants(pid) {
+            return true;
+        }
+        // A master in a container has written the process id that it has there. Many have the
+        // same one, so it must be the very file.
+        let Some(inner) = self.proc.inner_pid(pid).filter(|inner| *inner != pid) else {
+            return false;
+        };
+        let own_file = config.and_then(|config| {
+            let stat = config.root.stat(&config.settings.pid_path).ok()?;
+            Some((stat.st_dev, stat.st_ino))
+        });
+        own_file.is_some()
+            && self.selection.pid_files_of(inner).any(|file| {
+                fs::metadata(file).ok().map(|file| (file.dev(), file.ino())) == own_file
+            })
+    }
+
+    /// A master's pid file names its instance, and a master that follows another in the same place
+    /// goes on with its name. Two containers may have the same path: the second goes by its
+    /// process id, so that nothing is mixed up.
+    fn name(&self, pid: u32, config: Option<&config::Master>) -> (Instance, u32) {
+        let path = config
+            .map(|config| printable(&config.settings.pid_path))
+            .unwrap_or_default();
+        let holder = self
+            .masters
+            .values()
+            .find(|master| *master.instance == *path);
+        match holder {
+            _ if path.is_empty() => (format!("pid:{pid}").into(), 1),
+            None => (path.into(), 1),
+            Some(holder) if same_root(holder.config.as_ref(), config) => {
+                (holder.instance.clone(), holder.generation + 1)
+            }
+            Some(_) => (format!("pid:{pid}").into(), 1),
+        }
+    }
+
+    fn read_config(&self, pid: u32) -> Option<config::Master> {
+        let result = config::Master::of_process(self.proc.root(), pid);
+        match &result {
+            Ok(config) => {
+                for warning in &config.settings.warnings {
+                    log::warn!("the configuration of master {pid}: {warning}");
+                }
+            }
+            Err(error) => log::warn!(
+                "cannot look at master {pid}: {error}; run as root or with CAP_SYS_PTRACE"
+            ),
+        }
+        result.ok()
+    }
+
+    pub(super) fn read_again(&mut self, pid: u32) {
+        let config = self.read_config(pid);
+        if let Some(master) = self.masters.get_mut(&pid) {
+            master.config = config.or_else(|| master.config.take());
+            self.version += 1;
+        }
+        self.keep_mappings(pid);
+    }
+
+    fn keep_mappings(&mut self, pid: u32) {
+        if let Some(master) = self.masters.get_mut(&pid)
+            && let Ok(mappings) = Mappings::read(self.proc.root(), pid)
+        {
+            master.mappings = Some(mappings);
+        }
+    }
+}
+
+/// Whether two masters see the same files.
+fn same_root(one: Option<&config::Master>, other: Option<&config::Master>) -> bool {
+    let identity = |config: &config::Master| {
+        let stat = config.root.stat(Path::new("/")).ok()?;
+        Some((stat.st_dev, stat.st_ino))
+    };
+    match (one.and_then(identity), other.and_then(identity)) {
+        (Some(one), Some(other)) => one == other,
+        _ => false,
+    }
+}
+
+/// A path from a configuration, which may hold any byte, fit for a label and a terminal.
+fn printable(path: &Path) -> String {
+    path.to_string_lossy().replace(char::is_control, "?")
+}

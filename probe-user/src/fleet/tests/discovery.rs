@@ -1,0 +1,191 @@
+//! What was running before the agent.
+
+use super::*;
+
+#[test]
+fn a_running_nginx_is_found_with_its_roles() {
+    let host = Host::new();
+    host.nginx(10);
+    host.process(
+        30,
+        1,
+        "php-fpm8.2",
+        "php-fpm: master process (/etc/php/fpm.conf)",
+        9,
+    );
+    host.process(31, 1, "nginx", "nginx -t", 9);
+    host.process(32, 1, "bash", MASTER, 9);
+    let mut fleet = scanned(&host, Selection::default());
+    assert_eq!(
+        told(&mut fleet),
+        [
+            "start 11 worker 1",
+            "start 12 worker 1",
+            "start 13 cache_manager 1"
+        ]
+    );
+    let instance: Instance = "/run/x.pid".into();
+    assert_eq!(
+        fleet.counts()[&instance],
+        Counts {
+            workers: 2,
+            draining: 0
+        }
+    );
+    let mut tracked = fleet.kernel().0.clone();
+    tracked.sort_unstable();
+    assert_eq!(
+        tracked,
+        [10, 11, 12, 13, 31],
+        "`nginx -t` may still become a master"
+    );
+}
+
+#[test]
+fn scanning_again_finds_nothing_new() {
+    let host = Host::new();
+    host.nginx(10);
+    let mut fleet = scanned(&host, Selection::default());
+    told(&mut fleet);
+    fleet.scan().expect("readable");
+    assert_eq!(told(&mut fleet), [""; 0]);
+}
+
+#[test]
+fn only_what_is_asked_for_is_followed() {
+    let host = Host::new();
+    host.nginx(10);
+    host.nginx(20);
+    let mut fleet = scanned(
+        &host,
+        Selection {
+            masters: vec![20],
+            ..Selection::default()
+        },
+    );
+    assert_eq!(told(&mut fleet).len(), 3);
+    assert!(fleet.masters().all(|(pid, ..)| pid == 20));
+    assert!(
+        fleet.kernel().0.iter().all(|pid| *pid >= 20),
+        "{:?}",
+        fleet.kernel().0
+    );
+}
+
+#[test]
+fn a_pid_file_may_hold_the_inner_pid() {
+    let host = Host::new();
+    host.nginx(10);
+    let run = host.files().join("run");
+    fs::create_dir_all(&run).expect("folder");
+    fs::write(run.join("x.pid"), "7\n").expect("written");
+    let asked = |pid_file| Selection {
+        pid_files: vec![pid_file],
+        masters: vec![],
+    };
+    assert_eq!(
+        scanned(&host, asked(run.join("x.pid"))).masters().count(),
+        1
+    );
+    // Another container's pid file may hold the same number.
+    fs::write(run.join("y.pid"), "7\n").expect("written");
+    assert_eq!(
+        scanned(&host, asked(run.join("y.pid"))).masters().count(),
+        0
+    );
+}
+
+#[test]
+fn two_of_one_name_are_kept_apart() {
+    let host = Host::new();
+    host.nginx(10);
+    host.nginx(20);
+    host.container(20);
+    let fleet = scanned(&host, Selection::default());
+    let mut names: Vec<_> = fleet
+        .masters()
+        .map(|(_, name, _)| name.to_string())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["/run/x.pid", "pid:20"]);
+}
+
+#[test]
+fn a_successor_in_the_same_place_goes_on_with_the_name() {
+    let host = Host::new();
+    host.nginx(10);
+    host.nginx(20);
+    let fleet = scanned(&host, Selection::default());
+    assert!(fleet.masters().all(|(_, name, _)| **name == *"/run/x.pid"));
+}
+
+#[test]
+fn what_ended_unseen_is_dropped() {
+    let host = Host::new();
+    host.nginx(10);
+    let mut fleet = scanned(&host, Selection::default());
+    told(&mut fleet);
+    host.gone(11);
+    assert_eq!(fleet.reconcile(), 1);
+    assert!(!fleet.kernel().0.contains(&11));
+    assert!(Path::new(&host.path(12)).exists());
+}
+
+#[test]
+fn a_long_line_of_impostors_costs_little() {
+    let host = Host::new();
+    for pid in 100..600 {
+        host.process(pid, pid - 1, "nginx", WORKER, 500);
+    }
+    host.nginx(10);
+    let mut fleet = scanned(&host, Selection::default());
+    assert_eq!(told(&mut fleet).len(), 3);
+    assert_eq!(fleet.kernel().0.len(), 4);
+}
+
+#[test]
+fn records_older_than_the_scan_change_nothing() {
+    let host = Host::new();
+    host.nginx(10);
+    let mut fleet = scanned(&host, Selection::default());
+    told(&mut fleet);
+    let old = |kind: RecordKind, pid| Header {
+        kind: kind as u32,
+        pid,
+        time_ns: 1,
+    };
+    let exec = Exec {
+        header: old(RecordKind::Exec, 10),
+        comm: [0; 16],
+        watched: 1,
+        padding: 0,
+    };
+    fleet.record(&Record::Exec(exec));
+    let fork = Fork {
+        header: old(RecordKind::Fork, 11),
+        parent: 10,
+        padding: 0,
+    };
+    fleet.record(&Record::Fork(fork));
+    fleet.settle(u64::MAX);
+    assert_eq!(told(&mut fleet), [""; 0]);
+    assert_eq!(fleet.masters().count(), 1);
+}
+
+#[test]
+fn a_pid_file_that_is_written_late_is_noticed() {
+    let host = Host::new();
+    host.nginx(10);
+    let file = host.files().join("late.pid");
+    let mut fleet = scanned(
+        &host,
+        Selection {
+            pid_files: vec![file.clone()],
+            masters: vec![],
+        },
+    );
+    assert_eq!(fleet.masters().count(), 0);
+    fs::write(file, "10").expect("written");
+    fleet.find_selected();
+    assert_eq!(fleet.masters().count(), 1);
+}

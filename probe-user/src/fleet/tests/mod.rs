@@ -1,0 +1,212 @@
+//! Discovery and bookkeeping on a `/proc` that the test made: the fixtures.
+
+use std::{fs, path::Path};
+
+use nginx_probe_ebpf::record::{Exec, Exit, Fork, Header, Kind as RecordKind, Record};
+
+use super::*;
+use crate::facts::{MasterExit, Reason};
+
+mod discovery;
+mod events;
+
+const MASTER: &str = "nginx: master process /usr/sbin/nginx -c /etc/nginx.conf";
+const WORKER: &str = "nginx: worker process";
+
+/// Which processes the kernel side would follow.
+#[derive(Default)]
+struct Tracked(Vec<u32>);
+
+impl Track for Tracked {
+    fn track(&mut self, pid: u32) {
+        self.untrack(pid);
+        self.0.push(pid);
+    }
+    fn untrack(&mut self, pid: u32) {
+        self.0.retain(|other| *other != pid);
+    }
+}
+
+struct Host {
+    folder: tempfile::TempDir,
+}
+
+impl Host {
+    fn new() -> Self {
+        let host = Self {
+            folder: tempfile::tempdir().expect("temp folder"),
+        };
+        host.process(1, 0, "systemd", "/sbin/init", 1);
+        host
+    }
+
+    fn path(&self, pid: u32) -> std::path::PathBuf {
+        self.folder.path().join(pid.to_string())
+    }
+
+    /// `stack` is where the process's stack begins: a fork has its parent's.
+    fn process(&self, pid: u32, parent: u32, comm: &str, title: &str, stack: u64) {
+        let path = self.path(pid);
+        fs::create_dir_all(&path).expect("folder");
+        let rest = "0 ".repeat(24);
+        let stat = format!(
+            "{pid} ({comm}) S {parent} {}100 0 0 0 0 0 {stack} {rest}",
+            "0 ".repeat(17)
+        );
+        fs::write(path.join("stat"), stat).expect("stat");
+        fs::write(path.join("status"), format!("NSpid:\t{pid}\t7\n")).expect("status");
+        self.title(pid, title);
+        let root = path.join("root");
+        if fs::symlink_metadata(&root).is_err() {
+            std::os::unix::fs::symlink(self.files(), root).expect("link");
+        }
+    }
+
+    fn title(&self, pid: u32, title: &str) {
+        fs::write(self.path(pid).join("cmdline"), title.replace(' ', "\0")).expect("cmdline");
+        // nginx's own titles hold real spaces; command lines do not.
+        if title.starts_with("nginx: ") {
+            fs::write(self.path(pid).join("cmdline"), title).expect("cmdline");
+        }
+    }
+
+    fn files(&self) -> std::path::PathBuf {
+        let files = self.folder.path().join("files");
+        fs::create_dir_all(files.join("etc")).expect("folder");
+        let text = "pid /run/x.pid; events {} http { access_log off; }";
+        fs::write(files.join("etc/nginx.conf"), text).expect("configuration");
+        files
+    }
+
+    /// Gives a process a root of its own, with the same files in it.
+    fn container(&self, pid: u32) {
+        let files = self.folder.path().join(format!("files{pid}"));
+        fs::create_dir_all(files.join("etc")).expect("folder");
+        fs::copy(
+            self.files().join("etc/nginx.conf"),
+            files.join("etc/nginx.conf"),
+        )
+        .expect("copied");
+        let root = self.path(pid).join("root");
+        fs::remove_file(&root).expect("removed");
+        std::os::unix::fs::symlink(files, root).expect("link");
+    }
+
+    fn gone(&self, pid: u32) {
+        fs::remove_dir_all(self.path(pid)).expect("removed");
+    }
+
+    fn fleet(&self, selection: Selection) -> Fleet<Tracked> {
+        let proc = Proc::at(self.folder.path());
+        Fleet::new(
+            proc,
+            vec!["nginx".into()],
+            selection,
+            Tracked::default(),
+            None,
+        )
+    }
+
+    fn nginx(&self, master: u32) {
+        self.process(master, 1, "nginx", MASTER, 500);
+        self.process(master + 1, master, "nginx", WORKER, 500);
+        self.process(master + 2, master, "nginx", WORKER, 500);
+        self.process(
+            master + 3,
+            master,
+            "nginx",
+            "nginx: cache manager process",
+            500,
+        );
+    }
+}
+
+fn scanned(host: &Host, selection: Selection) -> Fleet<Tracked> {
+    let mut fleet = host.fleet(selection);
+    fleet.scan().expect("readable");
+    fleet
+}
+
+fn header(kind: RecordKind, pid: u32) -> Header {
+    Header {
+        kind: kind as u32,
+        pid,
+        time_ns: crate::clock::boot_ns_now(),
+    }
+}
+
+fn fork(fleet: &mut Fleet<Tracked>, parent: u32, pid: u32) {
+    let header = header(RecordKind::Fork, pid);
+    fleet.record(&Record::Fork(Fork {
+        header,
+        parent,
+        padding: 0,
+    }));
+}
+
+fn exec(fleet: &mut Fleet<Tracked>, pid: u32) {
+    let header = header(RecordKind::Exec, pid);
+    fleet.record(&Record::Exec(Exec {
+        header,
+        comm: [0; 16],
+        watched: 1,
+        padding: 0,
+    }));
+}
+
+fn exit(fleet: &mut Fleet<Tracked>, pid: u32, status: u32) {
+    let header = header(RecordKind::Exit, pid);
+    fleet.record(&Record::Exit(Exit {
+        header,
+        status,
+        padding: 0,
+    }));
+}
+
+fn hup(fleet: &mut Fleet<Tracked>, pid: u32) {
+    signal(fleet, pid, crate::signals::HUP);
+}
+
+fn signal(fleet: &mut Fleet<Tracked>, pid: u32, signal: u32) {
+    let header = header(RecordKind::Signal, pid);
+    let signal = nginx_probe_ebpf::record::Signal {
+        header,
+        signal,
+        code: 0,
+        sender_pid: 1,
+        sender_uid: 0,
+        sender_comm: [0; 16],
+    };
+    fleet.record(&Record::Signal(signal));
+}
+
+/// What happened, in short: `start 11 worker 1`.
+fn told(fleet: &mut Fleet<Tracked>) -> Vec<String> {
+    let tell = |fact: Fact| match fact.event {
+        Event::WorkerStart(start) => {
+            format!(
+                "start {} {} {}",
+                start.pid,
+                start.role.as_str(),
+                start.generation
+            )
+        }
+        Event::WorkerExit(exit) => {
+            format!(
+                "exit {} {} {}",
+                exit.pid,
+                exit.role.as_str(),
+                exit.reason.as_str()
+            )
+        }
+        Event::MasterExit(MasterExit { pid, orphans, .. }) => format!("gone {pid} {orphans}"),
+        Event::Reload(reload) => format!("reload {:?} {}", reload.result, reload.generation),
+        Event::Upgrade(upgrade) => {
+            format!("upgrade {} {}", upgrade.old_master, upgrade.new_master)
+        }
+        other => format!("{other:?}"),
+    };
+    let mut told: Vec<_> = fleet.take_facts().into_iter().map(tell).collect();
+    told.sort();
+    told
+}
