@@ -1,0 +1,186 @@
+//! A run of failures with one cause on one nginx.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{Cause, summary};
+use crate::clock::Time;
+
+/// Different pieces of evidence that an incident keeps; more are counted in the last.
+const MAX_EVIDENCE: usize = 16;
+
+/// Where an incident stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// First evidence.
+    Opened,
+    /// More evidence.
+    Updated,
+    /// Quiet since.
+    Closed,
+}
+
+/// How sure the cause is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Confidence {
+    /// Proven by the kernel or by independent sources.
+    Confirmed,
+    /// Proven by one source that can err.
+    Probable,
+    /// Not proven.
+    Possible,
+}
+
+/// One kind of thing that was seen, and how often.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Evidence {
+    /// When it was seen last.
+    pub time: Time,
+    /// Which source saw it.
+    pub source: &'static str,
+    /// What, in words.
+    pub what: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// An incident as it is written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Incident {
+    /// Names it in all its records.
+    pub id: String,
+    /// Where it stands.
+    pub state: State,
+    /// Why.
+    pub cause: Cause,
+    /// How sure that is.
+    pub confidence: Confidence,
+    /// False when records were lost while it was open.
+    pub complete: bool,
+    /// Failed responses of this cause, by status.
+    pub responses: BTreeMap<u16, u64>,
+    /// Requests that ended without a response; null while nothing follows them.
+    pub lost_requests: Option<u64>,
+    /// First evidence.
+    pub opened_at: Time,
+    /// When it became quiet.
+    pub closed_at: Option<Time>,
+    /// One line for a person.
+    pub summary: String,
+    /// What was seen.
+    pub evidence: Vec<Evidence>,
+    /// What to do next.
+    pub advice: Vec<&'static str>,
+}
+
+/// An open incident.
+pub(super) struct Run {
+    pub incident: Incident,
+    pub last_evidence: Time,
+    pub last_said: Time,
+    pub last_death: Option<Time>,
+    /// Something is not yet written.
+    pub changed: bool,
+    /// Failed responses that were logged near its deaths, by status.
+    nearby: BTreeMap<u16, (Time, u64)>,
+}
+
+/// New evidence, and the failed responses that it explains, by status.
+#[derive(Default)]
+pub(super) struct Evidenced {
+    pub pieces: Vec<Evidence>,
+    pub responses: BTreeMap<u16, u64>,
+}
+
+impl From<Vec<Evidence>> for Evidenced {
+    fn from(pieces: Vec<Evidence>) -> Self {
+        Self {
+            pieces,
+            responses: BTreeMap::new(),
+        }
+    }
+}
+
+impl Run {
+    pub(super) fn open(id: String, cause: Cause, time: Time, advice: Vec<&'static str>) -> Self {
+        let confidence = if cause == Cause::Unknown {
+            Confidence::Possible
+        } else {
+            Confidence::Confirmed
+        };
+        Self {
+            incident: Incident {
+                id,
+                state: State::Opened,
+                cause,
+                confidence,
+                complete: true,
+                responses: BTreeMap::new(),
+                lost_requests: None,
+                opened_at: time,
+                closed_at: None,
+                summary: String::new(),
+                evidence: Vec::new(),
+                advice,
+            },
+            last_evidence: time,
+            last_said: time,
+            last_death: None,
+            changed: false,
+            nearby: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn add(&mut self, time: Time, new: Evidenced) {
+        self.last_evidence = self.last_evidence.max(time);
+        self.changed = true;
+        for (code, count) in new.responses {
+            *self.incident.responses.entry(code).or_default() += count;
+        }
+        for mut new in new.pieces {
+            new.time = time;
+            let known = &mut self.incident.evidence;
+            let same = known
+                .iter_mut()
+                .find(|old| old.source == new.source && old.what == new.what);
+            if let Some(old) = same {
+                old.time = time;
+                old.count += new.count;
+            } else if known.len() < MAX_EVIDENCE {
+                known.push(new);
+            } else if let Some(last) = known.last_mut() {
+                "and others".clone_into(&mut last.what);
+                last.time = time;
+                last.count += new.count;
+            }
+        }
+    }
+
+    pub(super) fn beside(&mut self, time: Time, failed: &BTreeMap<u16, u64>) {
+        for (code, count) in failed {
+            let (last, sum) = self.nearby.entry(*code).or_default();
+            *last = (*last).max(time);
+            *sum += count;
+        }
+        self.changed = true;
+    }
+
+    /// The incident as it stands now.
+    pub(super) fn say(&mut self, state: State, now: Time) -> Incident {
+        self.incident.state = state;
+        self.incident.closed_at = (state == State::Closed).then_some(now);
+        let mut incident = self.incident.clone();
+        let nearby = self.nearby.iter().map(|(code, (time, count))| Evidence {
+            time: *time,
+            source: "access_log",
+            what: format!("HTTP {code} logged within 2 s of a death, not proven to be its doing"),
+            count: *count,
+        });
+        incident.evidence.extend(nearby);
+        incident.summary = summary::of_incident(&incident);
+        incident
+    }
+}
