@@ -1,0 +1,10 @@
+//! Where records and measurements go.
+
+pub mod console;
+pub mod http;
+pub mod journal;
+mod lines;
+pub mod metrics;
+pub mod printable;
+mod process;
+pub mod queue;
