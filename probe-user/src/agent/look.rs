@@ -1,0 +1,135 @@
+//! What the agent looks at once in a while: losses, what is missing, how many workers there are.
+
+use std::time::Duration;
+
+use nginx_probe_ebpf::record::Kind;
+
+use super::Agent;
+use crate::{
+    clock::Time,
+    config::WorkerProcesses,
+    facts::{Event, Fact},
+    fleet::Counts,
+    kernel::Kernel,
+    source::Stem,
+    usage::online_cpus,
+};
+
+/// Looks between two clean-ups of what is kept for speed.
+const LOOKS_PER_SWEEP: u32 = 30;
+/// How long the series of an instance are shown after its last process is gone.
+const KEEP_SERIES: Duration = Duration::from_mins(10);
+
+impl Agent {
+    /// What changes slowly, once a second.
+    pub(super) fn look(&mut self) {
+        self.count_lost();
+        self.fleet.find_selected();
+        self.say_missing();
+        if let Some(logs) = &mut self.logs {
+            logs.retire();
+        }
+        self.looks += 1;
+        if self.looks.is_multiple_of(LOOKS_PER_SWEEP) {
+            self.fleet.forget_idle();
+            self.forget_gone();
+            self.metrics.set_kernel_memory(Kernel::memory_bytes());
+        }
+        if self.fleet.kernel().loaded().is_none() {
+            if let Err(error) = self.fleet.scan() {
+                log::warn!("cannot read /proc: {error}");
+            }
+            self.fleet.reconcile();
+            self.settle();
+        }
+    }
+
+    pub(super) fn count_lost(&mut self) {
+        let Some(kernel) = self.fleet.kernel().loaded() else {
+            return;
+        };
+        let lost = kernel.lost();
+        let mut more = 0;
+        for ((kind, now), before) in Kind::ALL.into_iter().zip(lost).zip(self.lost) {
+            let new = now.saturating_sub(before);
+            if new > 0 {
+                self.metrics.lost(kind, new);
+            }
+            more += new;
+        }
+        self.lost = lost;
+        if more > 0 {
+            let gone = self.fleet.reconcile();
+            log::warn!(
+                "{more} records of the kernel side were lost; {gone} processes ended unseen"
+            );
+            if let Err(error) = self.fleet.scan() {
+                log::warn!("cannot read /proc: {error}");
+            }
+            let event = Event::Lost(more);
+            self.fact(Fact {
+                time: Time::now(),
+                instance: "".into(),
+                event,
+            });
+        }
+    }
+
+    /// Ends the series of instances that are long gone: every restart of a container may be a new one.
+    pub(super) fn forget_gone(&mut self) {
+        let now = Time::now();
+        self.gone.retain(|instance, since| {
+            let keep = now.since(*since) < KEEP_SERIES;
+            if !keep {
+                self.metrics.forget(instance);
+            }
+            keep
+        });
+    }
+
+    /// Says once what was asked for and is not there; the agent goes on waiting for it.
+    pub(super) fn say_missing(&mut self) {
+        let mut missing = self.selection.missing(self.fleet.proc(), &self.names);
+        if self.selection.is_all() && self.fleet.masters().next().is_none() {
+            missing.push("no nginx is running on this host".to_owned());
+        }
+        for what in &missing {
+            if !self.said_missing.contains(what) {
+                log::warn!("{what}; waiting for it to start");
+            }
+        }
+        self.said_missing = missing;
+    }
+
+    pub(super) fn count_workers(&mut self) {
+        let mut gone = std::mem::take(&mut self.counted);
+        for (instance, counts) in self.fleet.counts() {
+            self.metrics.set_workers(&instance, counts);
+            gone.remove(&instance);
+            self.gone.remove(&instance);
+            self.counted.insert(instance);
+        }
+        for instance in gone {
+            self.metrics.set_workers(&instance, Counts::default());
+            self.gone.insert(instance, Time::now());
+        }
+    }
+
+    /// A master came, went, or read its configuration again.
+    pub(super) fn masters_changed(&mut self) {
+        if let Some(logs) = &mut self.logs {
+            logs.follow(self.fleet.masters());
+        }
+        let readable = self.fleet.masters().all(|(_, _, config)| config.is_some());
+        self.metrics.set_source(Stem::Config, readable);
+        for (_, instance, config) in self.fleet.masters() {
+            let count = config.and_then(|config| match config.settings.worker_processes {
+                WorkerProcesses::Auto => online_cpus(),
+                WorkerProcesses::Count(count) => Some(count),
+            });
+            if let Some(count) = count {
+                self.metrics.set_configured(instance, count);
+            }
+        }
+    }
+}

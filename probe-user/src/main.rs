@@ -1,0 +1,79 @@
+//! The `nginx-probe` command.
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+use log::LevelFilter;
+use nginx_probe::{
+    agent, doctor,
+    options::{Cli, Command},
+    sinks::printable::printable,
+};
+
+/// Exit status when something is wrong.
+const WRONG: u8 = 1;
+/// Exit status when the agent could not look.
+const BLIND: u8 = 2;
+
+fn main() -> ExitCode {
+    let mut cli = Cli::parse();
+    // The file comes first: it may say how much is logged.
+    if let Command::Run(options) = &mut cli.command {
+        match std::mem::take(options).with_file() {
+            Ok(whole) => **options = whole,
+            Err(error) => return blind(&error),
+        }
+    }
+    let of_file = match &cli.command {
+        Command::Run(options) => options.log_level,
+        _ => None,
+    };
+    let level = cli.log_level.or(of_file).unwrap_or(LevelFilter::Info);
+    env_logger::Builder::new()
+        .filter_level(level)
+        // The loader (not the programs' own `aya_log`) says a hundred lines about itself at `debug`.
+        .filter_module("aya", level.min(LevelFilter::Warn))
+        .filter_module("aya_obj", level.min(LevelFilter::Warn))
+        .format(|out, record| {
+            use std::io::Write as _;
+            writeln!(
+                out,
+                "nginx-probe: {}: {}",
+                record.level().as_str().to_lowercase(),
+                printable(record.args())
+            )
+        })
+        .init();
+    let result = match cli.command {
+        Command::Run(options) => block_on(agent::run(*options)).map(|()| true),
+        Command::Doctor(options) => doctor::run(&options),
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "nginx-probe",
+                &mut std::io::stdout(),
+            );
+            Ok(true)
+        }
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(WRONG),
+        Err(error) => blind(&error),
+    }
+}
+
+fn blind(error: &anyhow::Error) -> ExitCode {
+    for line in format!("{error:#}").lines() {
+        eprintln!("nginx-probe: {}", printable(line));
+    }
+    ExitCode::from(BLIND)
+}
+
+fn block_on(future: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(future)
+}

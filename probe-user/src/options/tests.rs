@@ -1,0 +1,76 @@
+//! Flags, environment, file: which of them wins, and what is refused.
+
+use clap::CommandFactory as _;
+
+use super::*;
+
+fn parse(text: &str) -> Result<RunOptions, String> {
+    toml::from_str(text).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_command_line_holds_together() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn a_file_has_the_keys_of_the_flags() {
+    let options = parse(
+        "listen = 'none'\noutput = 'json'\njournal = '/j'\nincident-quiet = '5s'\n\
+         pid-file = ['/a']\nno-logs = true\nlog-level = 'debug'\naccess-log = ['/l=combined']",
+    )
+    .expect("right");
+    assert_eq!(options.listen(), None);
+    assert_eq!(options.journal(), Some(Path::new("/j")));
+    assert_eq!(options.quiet(), Duration::from_secs(5));
+    assert!(options.watch.no_logs());
+    assert_eq!(options.log_level, Some(LevelFilter::Debug));
+    assert_eq!(options.watch.access_log.len(), 1);
+}
+
+#[test]
+fn unknown_keys_and_bad_values_are_refused() {
+    for text in [
+        "lisen = 'x'",
+        "listen = 'x'",
+        "output = 'xml'",
+        "incident-quiet = '5'",
+        "log-level = 'loud'",
+        "no-kernel = 'true'",
+        "x = 1",
+    ] {
+        assert!(parse(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn flags_come_before_the_file() {
+    let flags = RunOptions {
+        listen: Some(OrNone::None),
+        ..RunOptions::default()
+    };
+    let merged = flags.over(parse("listen = '127.0.0.1:1'\njournal = 'none'").expect("right"));
+    assert_eq!(merged.listen(), None);
+    assert_eq!(merged.journal(), None);
+    assert_eq!(
+        RunOptions::default().listen(),
+        Some(([127, 0, 0, 1], 9877).into())
+    );
+}
+
+#[test]
+fn a_switch_can_be_turned_off_again() {
+    for (flags, expected) in [
+        (&["--no-kernel"][..], true),
+        (&["--no-kernel=true"], true),
+        (&["--no-kernel=false"], false),
+        (&[], true),
+    ] {
+        let arguments = ["nginx-probe", "run"].iter().chain(flags);
+        let Command::Run(options) = Cli::try_parse_from(arguments).expect("right").command else {
+            panic!("another command");
+        };
+        let merged = options.over(parse("no-kernel = true").expect("right"));
+        assert_eq!(merged.watch.no_kernel(), expected, "{flags:?}");
+    }
+}
