@@ -1,0 +1,331 @@
+//! The agent itself under bad conditions: it says in one clear line what is wrong, and never panics.
+
+use std::fs::{self, Permissions};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use nginx_probe_tests::agent::Agent;
+use nginx_probe_tests::command::{Finished, binary, command, finish, isolated};
+use nginx_probe_tests::faults::Fault;
+use nginx_probe_tests::http::{self, Answer};
+use nginx_probe_tests::nginx::Nginx;
+use nginx_probe_tests::ports;
+use nginx_probe_tests::processes::{Signal, require_root, signal};
+use nginx_probe_tests::records::{is_exit, pid, wait_agreement};
+use nginx_probe_tests::wait::{DEADLINE, until, until_true};
+use serde_json::Value;
+use tempfile::TempDir;
+
+#[test]
+fn without_privileges_it_says_which_it_needs() -> Result<()> {
+    let nginx = Nginx::builder().start()?;
+    let (_folder, mut command) = as_nobody("exec \"$@\"")?;
+    command.args([
+        "run",
+        "--output",
+        "json",
+        "--listen",
+        "none",
+        "--journal",
+        "none",
+    ]);
+    let finished = finish(command.arg("--pid-file").arg(nginx.pid_file()), DEADLINE)?;
+    ensure_refused(&finished, &["root", "CAP_BPF", "privilege"])
+}
+
+#[test]
+fn doctor_without_privileges_under_hidepid_still_reports() -> Result<()> {
+    // A new instance of /proc: remounting the present one would hide processes from the whole host.
+    let (_folder, mut command) = as_nobody("mount -t proc -o hidepid=2 proc /proc && exec \"$@\"")?;
+    let finished = finish(command.args(["doctor", "--output", "json"]), DEADLINE)?;
+    ensure_orderly(&finished)?;
+    ensure!(
+        matches!(finished.code, Some(1 | 2)),
+        "something is wrong here: {finished:?}"
+    );
+    let report: Value = serde_json::from_str(&finished.stdout).context("doctor's JSON")?;
+    ensure!(mentions(&report, "lifecycle"), "{report:#}");
+    Ok(())
+}
+
+#[test]
+fn a_listen_address_that_is_taken_is_named() -> Result<()> {
+    require_root()?;
+    let nginx = Nginx::builder().start()?;
+    let taken = TcpListener::bind("127.0.0.1:0")?;
+    let address = taken.local_addr()?.to_string();
+    let mut command = command()?;
+    command.args(["run", "--journal", "none", "--listen", &address]);
+    let finished = finish(command.arg("--pid-file").arg(nginx.pid_file()), DEADLINE)?;
+    ensure_refused(&finished, &[&address])
+}
+
+#[test]
+fn an_access_log_that_is_missing_or_a_folder_is_named() -> Result<()> {
+    let nginx = Nginx::builder().start()?;
+    let folder = tempfile::tempdir()?;
+    for path in [folder.path().join("missing.log"), folder.path().to_owned()] {
+        let pid_file = nginx.pid_file();
+        let arguments = [
+            "--pid-file".as_ref(),
+            pid_file.as_os_str(),
+            "--access-log".as_ref(),
+            path.as_os_str(),
+        ];
+        let mut agent = Agent::spawn(arguments)?;
+        let name = path.to_string_lossy().into_owned();
+        agent.wait_stderr(&format!("a line about {name}"), |line| line.contains(&name))?;
+        ensure!(!agent.told().contains("panicked"), "{}", agent.told());
+    }
+    Ok(())
+}
+
+#[test]
+fn it_waits_for_an_nginx_that_is_not_there_yet() -> Result<()> {
+    let mut nginx = Nginx::builder().start()?;
+    nginx.quit()?;
+    ensure!(!nginx.pid_file().exists(), "nginx left its pid file");
+    ensure_found_later(&mut nginx)
+}
+
+#[test]
+fn a_stale_pid_file_is_not_followed() -> Result<()> {
+    let mut nginx = Nginx::builder().start()?;
+    nginx.quit()?;
+    // A live process that is no nginx: this test.
+    fs::write(nginx.pid_file(), format!("{}\n", std::process::id()))?;
+    ensure_found_later(&mut nginx)
+}
+
+#[test]
+fn doctor_lists_the_sources() -> Result<()> {
+    require_root()?;
+    let mut command = command()?;
+    let finished = finish(command.args(["doctor", "--output", "json"]), DEADLINE)?;
+    ensure_orderly(&finished)?;
+    ensure!(
+        matches!(finished.code, Some(0 | 1)),
+        "root can look: {finished:?}"
+    );
+    let report: Value = serde_json::from_str(&finished.stdout).context("doctor's JSON")?;
+    for source in ["lifecycle", "signals", "oom", "access_log"] {
+        ensure!(mentions(&report, source), "no {source} in {report:#}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_listener_answers() -> Result<()> {
+    let nginx = Nginx::builder().start()?;
+    let agent = Agent::watch(&nginx)?;
+    assert_eq!(agent.healthz()?, 200);
+    assert_eq!(http::get_text(agent.port(), "/")?.0, 200);
+    assert_eq!(http::get_text(agent.port(), "/nowhere")?.0, 404);
+    let metrics = agent.metrics()?;
+    assert!(metrics.ends_with("# EOF\n"), "{metrics}");
+    for name in ["nginx_workers", "nginx_probe_build_info"] {
+        assert!(
+            agent.sample(name, &[])?.is_some(),
+            "no {name} in:\n{metrics}"
+        );
+    }
+    agent.wait_count("nginx_probe_source_up", &[("source", "lifecycle")], 1)?;
+    agent.stop().map(|_| ())
+}
+
+#[test]
+fn both_signals_end_it_in_order() -> Result<()> {
+    let nginx = Nginx::builder().start()?;
+    for signal in [Signal::INT, Signal::TERM] {
+        Agent::watch(&nginx)?.stop_by(signal)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn the_journal_keeps_the_death_after_the_agent() -> Result<()> {
+    let nginx = Nginx::builder().start()?;
+    let agent = Agent::watch(&nginx)?;
+    let _ = nginx.cause(Fault::Abort);
+    let exit = agent.wait_for("the crash", |r| is_exit(r, "crash"))?;
+    let journal = fs::read_to_string(agent.journal());
+    agent.stop()?;
+    let kept = journal?.lines().any(|line| {
+        serde_json::from_str(line).is_ok_and(|record: Value| pid(&record) == pid(&exit))
+    });
+    ensure!(kept, "the journal has no record of {exit}");
+    Ok(())
+}
+
+#[test]
+fn a_reader_that_does_not_read_holds_nothing_up() -> Result<()> {
+    let nginx = Nginx::builder().start()?;
+    let mut agent = Unread::start(&nginx, Stdio::piped())?;
+    let pipe = agent.child.stdout.take().context("its standard output")?;
+    // The least that a pipe holds is a page.
+    rustix::pipe::fcntl_setpipe_size(&pipe, 4096)?;
+    agent.crash_until_told(&nginx, 4 * 4096)?;
+    ensure!(http::get(agent.port, "/healthz") == Answer::Status(200));
+    let status = agent.stop()?;
+    ensure!(status.success(), "it ended with {status}");
+    drop(pipe);
+    Ok(())
+}
+
+#[test]
+fn a_full_disk_behind_standard_output_does_not_end_it() -> Result<()> {
+    let nginx = Nginx::builder().start()?;
+    let full = fs::File::options().write(true).open("/dev/full")?;
+    let mut agent = Unread::start(&nginx, full.into())?;
+    agent.crash_until_told(&nginx, 4096)?;
+    ensure!(http::get(agent.port, "/healthz") == Answer::Status(200));
+    let status = agent.stop()?;
+    ensure!(status.success(), "it ended with {status}");
+    Ok(())
+}
+
+#[test]
+fn a_reader_that_goes_ends_it() -> Result<()> {
+    let nginx = Nginx::builder().start()?;
+    let mut agent = Unread::start(&nginx, Stdio::piped())?;
+    drop(agent.child.stdout.take());
+    let _ = nginx.cause(Fault::Abort);
+    let status = agent.wait_end()?;
+    ensure!(status.success(), "it ended with {status}");
+    Ok(())
+}
+
+/// An agent whose standard output is not read. Dropping it kills it.
+struct Unread {
+    child: Child,
+    port: u16,
+    folder: TempDir,
+}
+
+impl Unread {
+    fn start(nginx: &Nginx, stdout: Stdio) -> Result<Self> {
+        require_root()?;
+        let (folder, port) = (tempfile::tempdir()?, ports::free()?);
+        let mut command = command()?;
+        command.args(["run", "--output", "json", "--listen"]);
+        command.arg(format!("127.0.0.1:{port}"));
+        command.arg("--journal").arg(folder.path().join("journal"));
+        command.arg("--pid-file").arg(nginx.pid_file());
+        command.stdin(Stdio::null()).stdout(stdout);
+        let agent = Self {
+            child: command.stderr(Stdio::null()).spawn()?,
+            port,
+            folder,
+        };
+        until_true("the agent to be ready", DEADLINE, || {
+            Ok(http::get(port, "/healthz") == Answer::Status(200))
+        })?;
+        Ok(agent)
+    }
+
+    /// Lets workers crash until the journal has so many bytes, which also went to standard output.
+    fn crash_until_told(&mut self, nginx: &Nginx, bytes: u64) -> Result<()> {
+        until_true("the journal to grow", DEADLINE, || {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("the agent ended with {status}");
+            }
+            let _ = nginx.cause(Fault::Segv);
+            Ok(fs::metadata(self.folder.path().join("journal"))?.len() > bytes)
+        })
+    }
+
+    fn stop(&mut self) -> Result<ExitStatus> {
+        signal(self.child.id(), Signal::TERM)?;
+        self.wait_end()
+    }
+
+    fn wait_end(&mut self) -> Result<ExitStatus> {
+        until("the agent's end", Duration::from_secs(5), || {
+            Ok(self.child.try_wait()?)
+        })
+    }
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Starts the agent while the nginx is stopped: it says so, and finds the nginx once it is started.
+fn ensure_found_later(nginx: &mut Nginx) -> Result<()> {
+    require_root()?;
+    let pid_file = nginx.pid_file();
+    let mut agent = Agent::spawn(["--pid-file".as_ref(), pid_file.as_os_str()])?;
+    let name = pid_file.to_string_lossy().into_owned();
+    agent.wait_stderr(&format!("a line about {name}"), |line| line.contains(&name))?;
+    nginx.start_again()?;
+    agent.wait_ready()?;
+    agent.wait_count("nginx_workers", &[("nginx", &name)], 2)?;
+    let _ = nginx.cause(Fault::Segv);
+    agent.wait_for("the crash", |r| is_exit(r, "crash"))?;
+    wait_agreement(&agent, nginx)?;
+    agent.stop().map(|_| ())
+}
+
+/// A command that runs the shell text `before` in a mount namespace of its own with, as its
+/// arguments, the agent run as nobody. The folder holds a copy of the agent that nobody may read.
+fn as_nobody(before: &str) -> Result<(TempDir, Command)> {
+    require_root()?;
+    let folder = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o755))
+        .tempdir()?;
+    let copy = folder.path().join("nginx-probe");
+    fs::copy(binary()?, &copy).context("copying the agent")?;
+    fs::set_permissions(&copy, Permissions::from_mode(0o755))?;
+    let mut command = isolated(Command::new("unshare"));
+    command.args(["--mount", "sh", "-c", before, "sh"]);
+    command
+        .args([
+            "setpriv",
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+        ])
+        .arg(copy);
+    command.current_dir(Path::new("/"));
+    Ok((folder, command))
+}
+
+/// It ended with a failure, and one line of standard error says one of `words`.
+fn ensure_refused(finished: &Finished, words: &[&str]) -> Result<()> {
+    ensure_orderly(finished)?;
+    ensure!(finished.code != Some(0), "this ought to fail: {finished:?}");
+    let said = finished
+        .stderr
+        .lines()
+        .any(|line| words.iter().any(|word| line.contains(word)));
+    ensure!(said, "no line says any of {words:?}: {finished:?}");
+    Ok(())
+}
+
+/// It ended by itself, without a panic.
+fn ensure_orderly(finished: &Finished) -> Result<()> {
+    ensure!(finished.code.is_some(), "it died of a signal: {finished:?}");
+    let panicked =
+        finished.stderr.contains("panicked") || finished.stderr.contains("RUST_BACKTRACE");
+    ensure!(!panicked, "it panicked: {finished:?}");
+    Ok(())
+}
+
+/// Whether any string of the JSON value is this one.
+fn mentions(value: &Value, name: &str) -> bool {
+    match value {
+        Value::String(text) => text == name,
+        Value::Array(items) => items.iter().any(|item| mentions(item, name)),
+        Value::Object(members) => members
+            .iter()
+            .any(|(key, item)| key == name || mentions(item, name)),
+        _ => false,
+    }
+}

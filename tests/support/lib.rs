@@ -1,0 +1,26 @@
+//! Fixtures: a private nginx, real faults, and the agent under test.
+//!
+//! Everything here is the real thing: nginx from the unpacked tools, a native crash inside a
+//! worker, the kernel's own OOM killer. Shared by the end-to-end tests and `cargo xtask demo`.
+//! What a fixture starts or makes, it ends or removes when it is dropped.
+#![allow(
+    clippy::missing_errors_doc,
+    reason = "every error here means that a step of the fixture failed, and its text says which"
+)]
+
+pub mod agent;
+pub mod bpf;
+pub mod cgroup;
+pub mod command;
+pub mod faults;
+pub mod http;
+pub mod metrics;
+pub mod nginx;
+pub mod nginx_config;
+pub mod nginx_control;
+pub mod ns;
+pub mod ports;
+pub mod processes;
+pub mod records;
+pub mod tools;
+pub mod wait;
