@@ -1,0 +1,102 @@
+//! `cargo xtask bench`: what the agent costs and how fast it is, measured on this host.
+//!
+//! The real agent and a real nginx. A figure beyond its target is said, and is no failure: what
+//! else the host does has a part in every figure.
+
+mod death_latency;
+mod figures;
+mod idle;
+mod programs;
+mod spawner;
+mod start;
+mod usage;
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+
+use anyhow::{Context as _, Result};
+use nginx_probe_tests::command;
+use nginx_probe_tests::processes::{self, require_root};
+
+use self::figures::Table;
+use crate::{build, kernel_half, setup};
+
+/// Options of `cargo xtask bench`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// What to measure [default: all]
+    #[arg(value_enum, value_name = "BENCHMARK")]
+    which: Vec<Benchmark>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Benchmark {
+    /// From the death of a worker to its record on standard output
+    DeathLatency,
+    /// What an agent with nothing to tell costs, and what it adds to unrelated processes
+    Idle,
+    /// From starting the agent to `ready`
+    Start,
+}
+
+impl Benchmark {
+    fn measure(self) -> Result<Vec<Table>> {
+        match self {
+            Self::DeathLatency => death_latency::measure(),
+            Self::Idle => idle::measure(),
+            Self::Start => start::measure(),
+        }
+    }
+}
+
+/// `cargo xtask bench`.
+pub(crate) fn run(repo: &Path, args: &Args) -> Result<()> {
+    require_root()?;
+    let ready = setup::ensure()?;
+    kernel_half::build(repo, &ready, false)?;
+    build::agent(repo, false)?;
+
+    println!("agent: {}", command::binary()?.canonicalize()?.display());
+    println!("host: {}", host()?);
+    let all = [Benchmark::DeathLatency, Benchmark::Idle, Benchmark::Start];
+    let mut missed = Vec::new();
+    for benchmark in all {
+        if !args.which.is_empty() && !args.which.contains(&benchmark) {
+            continue;
+        }
+        for table in benchmark.measure()? {
+            print!("\n{table}");
+            missed.extend(table.missed().map(str::to_owned));
+        }
+    }
+    println!();
+    match missed.as_slice() {
+        [] => println!("every target holds"),
+        missed => println!("missed: {}", missed.join("; ")),
+    }
+    println!("host: {}", host()?);
+    Ok(())
+}
+
+/// What else has a part in the figures.
+fn host() -> Result<String> {
+    let kernel = rustix::system::uname();
+    let load = fs::read_to_string("/proc/loadavg").context("reading /proc/loadavg")?;
+    let others = processes::find(|seen| {
+        let program = seen.title.split(' ').next().unwrap_or_default();
+        Path::new(program).ends_with("nginx-probe")
+    });
+    let masters = processes::find(|seen| seen.title.starts_with("nginx: master process"));
+    Ok(format!(
+        "Linux {}, {} processors, load average {}, other agents running: {}, other nginx: {}",
+        kernel.release().to_string_lossy(),
+        thread::available_parallelism().context("counting processors")?,
+        load.split_whitespace()
+            .take(3)
+            .collect::<Vec<_>>()
+            .join(" "),
+        others.len(),
+        masters.len()
+    ))
+}
