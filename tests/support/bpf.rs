@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
+use aya::programs::loaded_programs;
 
 /// The ids of the eBPF programs that a process holds, by themselves or by their links.
 pub fn programs_of(pid: u32) -> Result<BTreeSet<u32>> {
@@ -23,15 +23,13 @@ pub fn programs_of(pid: u32) -> Result<BTreeSet<u32>> {
     Ok(ids)
 }
 
-/// Whether the kernel still has the program with this id. Needs `bpftool`, and says so.
-pub fn exists(id: u32) -> Result<bool> {
-    let status = Command::new("bpftool")
-        .args(["prog", "show", "id", &id.to_string()])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .context("running bpftool, which this test needs (Debian: `apt-get install bpftool`)")?;
-    Ok(status.success())
+/// Whether the kernel still has the program with this id. Programs that go while the list is read
+/// are skipped.
+#[must_use]
+pub fn exists(id: u32) -> bool {
+    loaded_programs()
+        .filter_map(Result::ok)
+        .any(|program| program.id() == id)
 }
 
 /// Fails unless every one of these programs is gone.
@@ -41,7 +39,7 @@ pub fn ensure_gone(ids: &BTreeSet<u32>) -> Result<()> {
         crate::wait::until_true(
             &format!("the end of eBPF program {id}"),
             crate::wait::DEADLINE,
-            || Ok(!exists(id)?),
+            || Ok(!exists(id)),
         )?;
     }
     ensure!(!ids.is_empty(), "there was no eBPF program to begin with");
