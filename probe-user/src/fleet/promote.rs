@@ -1,6 +1,6 @@
 //! A process turns out to be a master: which nginx it is, and what is kept of it.
 
-use std::{fs, os::unix::fs::MetadataExt as _, path::Path};
+use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
 use super::{Fleet, Track, master::Master, process::Kind};
 use crate::{
@@ -20,14 +20,17 @@ impl<T: Track> Fleet<T> {
             return;
         };
         let (parent, started_ns) = (process.parent, process.started_ns);
-        let config = self.read_config(pid);
+        let config = config::Master::of_process(self.proc.root(), pid);
+        let readable = config.as_ref().ok();
         // What a followed master starts in its own place is followed too.
-        if !self.masters.contains_key(&parent) && !self.wants(pid, config.as_ref()) {
+        if !self.masters.contains_key(&parent) && !self.wants(pid, readable) {
             if !self.is_young(pid, PID_FILE_NS) {
                 self.forget(pid);
             }
             return;
         }
+        warn_of(pid, &config);
+        let config = config.ok();
         let (instance, generation) = match self.masters.get(&parent) {
             Some(old) => (old.instance.clone(), old.generation + 1),
             None => self.name(pid, config.as_ref()),
@@ -93,25 +96,11 @@ impl<T: Track> Fleet<T> {
         }
     }
 
-    fn read_config(&self, pid: u32) -> Option<config::Master> {
-        let result = config::Master::of_process(self.proc.root(), pid);
-        match &result {
-            Ok(config) => {
-                for warning in &config.settings.warnings {
-                    log::warn!("the configuration of master {pid}: {warning}");
-                }
-            }
-            Err(error) => log::warn!(
-                "cannot look at master {pid}: {error}; run as root or with CAP_SYS_PTRACE"
-            ),
-        }
-        result.ok()
-    }
-
     pub(super) fn read_again(&mut self, pid: u32) {
-        let config = self.read_config(pid);
+        let config = config::Master::of_process(self.proc.root(), pid);
+        warn_of(pid, &config);
         if let Some(master) = self.masters.get_mut(&pid) {
-            master.config = config.or_else(|| master.config.take());
+            master.config = config.ok().or_else(|| master.config.take());
             self.version += 1;
         }
         self.keep_mappings(pid);
@@ -122,6 +111,20 @@ impl<T: Track> Fleet<T> {
             && let Ok(mappings) = Mappings::read(self.proc.root(), pid)
         {
             master.mappings = Some(mappings);
+        }
+    }
+}
+
+/// Says what of a followed master's configuration could not be read.
+fn warn_of(pid: u32, config: &io::Result<config::Master>) {
+    match config {
+        Ok(config) => {
+            for warning in &config.settings.warnings {
+                log::warn!("the configuration of master {pid}: {warning}");
+            }
+        }
+        Err(error) => {
+            log::warn!("cannot look at master {pid}: {error}; run as root or with CAP_SYS_PTRACE");
         }
     }
 }
