@@ -114,7 +114,7 @@ impl Root {
         Ok(names)
     }
 
-    fn find(&self, path: &Path) -> Result<OwnedFd, OpenError> {
+    pub(crate) fn find(&self, path: &Path) -> Result<OwnedFd, OpenError> {
         self.lookup(path, OFlags::PATH).map_err(|errno| {
             // In a container `/proc/self` is missing for us, on the host it is a refused link.
             if matches!(errno, Errno::NOENT | Errno::LOOP) && self.leads_to_a_stream(path) {

@@ -61,6 +61,9 @@ pub struct Invocation {
     pub directives: Option<Vec<u8>>,
     /// `-e`: the error log, instead of the compiled-in one (nginx 1.19.5).
     pub error_log: Option<PathBuf>,
+    /// The user who started it, as its own user namespace numbers users: 0 is root. The title does
+    /// not say.
+    pub uid: u32,
 }
 
 impl Invocation {

@@ -1,14 +1,14 @@
 //! `access_log` and `error_log` directives.
 
-use std::collections::HashSet;
-use std::hash::Hash;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::lexer::Words;
+use super::log_format::LogFormat;
 use super::path_of;
-
-/// Logs of one kind that are kept; more is no real configuration.
-const MAX_LOGS: usize = 10_000;
+use super::pool::text;
+use super::units::{size, time};
 
 /// Where a log goes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -26,6 +26,17 @@ pub enum LogTarget {
     },
 }
 
+impl std::fmt::Display for LogTarget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "the log {}", path.display()),
+            Self::Off => write!(f, "no log"),
+            Self::Syslog(server) => write!(f, "the log to syslog ({server})"),
+            Self::Unreadable { why } => write!(f, "a log that cannot be read ({why})"),
+        }
+    }
+}
+
 /// One `access_log`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AccessLog {
@@ -33,6 +44,21 @@ pub struct AccessLog {
     pub target: LogTarget,
     /// The name of its `log_format`.
     pub format: String,
+    /// That format; `None` when none of that name is defined.
+    pub log_format: Option<Arc<LogFormat>>,
+    /// `if=`: only requests for which this is neither empty nor `0` are logged.
+    pub condition: Option<String>,
+    /// Lines are written late.
+    pub buffer: Option<Buffer>,
+}
+
+/// How late lines of a log are written: when the buffer is full, and after `flush` at the latest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Buffer {
+    /// Its size in each worker, in bytes.
+    pub bytes: u64,
+    /// The longest a line waits; `None` for as long as it takes to fill the buffer.
+    pub flush: Option<Duration>,
 }
 
 /// One `error_log`.
@@ -51,31 +77,47 @@ impl AccessLog {
         Self {
             target,
             format: "combined".into(),
+            log_format: None,
+            condition: None,
+            buffer: None,
         }
     }
 
+    /// `access_log PATH [FORMAT [PARAMETER …]]`.
     pub(super) fn of(words: &Words, prefix: &Path) -> Self {
         let target = words.argument(0).unwrap_or_default();
-        // `access_log PATH FORMAT PARAMETERS`; parameters are `gzip` or `name=value`.
         let is_parameter = |word: &&[u8]| *word == b"gzip" || word.contains(&b'=');
+        // nginx refuses a parameter where the format belongs; it is taken for one all the same.
         let format = words.argument(1).filter(|word| !is_parameter(word));
-        let compressed = words
-            .arguments()
-            .skip(1)
-            .any(|word| word == b"gzip" || word.starts_with(b"gzip="));
-        let target = if target == b"off" {
+        let mut log = Self::combined(LogTarget::Off);
+        log.format = text(format.unwrap_or(b"combined"));
+        let (mut compressed, mut flush) = (false, None);
+        for word in words.arguments().skip(1) {
+            if word == b"gzip" || word.starts_with(b"gzip=") {
+                compressed = true;
+            } else if let Some(condition) = word.strip_prefix(b"if=") {
+                log.condition = Some(text(condition));
+            } else if let Some(bytes) = word.strip_prefix(b"buffer=") {
+                log.buffer = size(bytes).map(|bytes| Buffer { bytes, flush: None });
+            } else if let Some(interval) = word.strip_prefix(b"flush=") {
+                flush = time(interval);
+            }
+        }
+        if let Some(buffer) = &mut log.buffer {
+            buffer.flush = flush;
+        }
+        log.target = if target == b"off" {
             LogTarget::Off
+        } else if target.starts_with(b"syslog:") {
+            target_of(target, prefix)
         } else if target.contains(&b'$') {
             unreadable(format!("its path has variables: {}", text(target)))
-        } else if compressed && !target.starts_with(b"syslog:") {
+        } else if compressed {
             unreadable(format!("nginx compresses it: {}", text(target)))
         } else {
             target_of(target, prefix)
         };
-        Self {
-            target,
-            format: text(format.unwrap_or(b"combined")),
-        }
+        log
     }
 }
 
@@ -131,36 +173,6 @@ fn unreadable(why: String) -> LogTarget {
     LogTarget::Unreadable { why }
 }
 
-fn text(word: &[u8]) -> String {
-    String::from_utf8_lossy(word.get(..4096).unwrap_or(word)).into_owned()
-}
-
-/// Logs in the order they were named, each once.
-#[derive(Debug)]
-pub(super) struct LogList<T> {
-    logs: Vec<T>,
-    seen: HashSet<T>,
-}
-
-impl<T: Clone + Eq + Hash> LogList<T> {
-    pub(super) fn new() -> Self {
-        Self {
-            logs: Vec::new(),
-            seen: HashSet::new(),
-        }
-    }
-
-    pub(super) fn add(&mut self, log: T) {
-        if self.logs.len() < MAX_LOGS && self.seen.insert(log.clone()) {
-            self.logs.push(log);
-        }
-    }
-
-    pub(super) fn into_logs(self) -> Vec<T> {
-        self.logs
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::lexer::{Lexer, Statement};
@@ -209,15 +221,29 @@ mod tests {
             ),
         ] {
             let log = AccessLog::of(&words(text.as_bytes()), Path::new("/p"));
-            assert_eq!(
-                log,
-                AccessLog {
-                    target,
-                    format: format.into()
-                },
-                "{text}"
-            );
+            assert_eq!((&log.target, &*log.format), (&target, format), "{text}");
         }
+    }
+
+    #[test]
+    fn how_late_and_whether_at_all() {
+        let log = |text: &str| AccessLog::of(&words(text.as_bytes()), Path::new("/"));
+        let buffered = log("access_log a main buffer=32k flush=1m if=$slow;");
+        assert_eq!(buffered.condition.as_deref(), Some("$slow"));
+        let buffer = |bytes, flush| Buffer { bytes, flush };
+        assert_eq!(
+            buffered.buffer,
+            Some(buffer(32 << 10, Some(Duration::from_mins(1))))
+        );
+        assert_eq!(
+            log("access_log a main flush=5 buffer=1;").buffer,
+            Some(buffer(1, Some(Duration::from_secs(5))))
+        );
+        assert_eq!(
+            log("access_log a main buffer=1k;").buffer,
+            Some(buffer(1024, None))
+        );
+        assert_eq!(log("access_log a main buffer=x;").buffer, None);
     }
 
     #[test]
@@ -225,14 +251,5 @@ mod tests {
         let log = AccessLog::of(&words(b"access_log /\xff \xfe;"), Path::new("/p"));
         assert_eq!(log.target, LogTarget::File(path_of(b"/\xff").into()));
         assert_eq!(log.format, "\u{fffd}");
-    }
-
-    #[test]
-    fn each_log_is_kept_once() {
-        let mut list = LogList::new();
-        for log in [3, 1, 3, 1] {
-            list.add(log);
-        }
-        assert_eq!(list.into_logs(), [3, 1]);
     }
 }

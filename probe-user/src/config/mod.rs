@@ -1,7 +1,8 @@
 //! nginx's configuration, read as nginx itself would read it.
 //!
-//! [`Master::of_process`] goes the whole way from a master's process id to its [`Settings`]. A
-//! fuller model hangs on [`read::walk`], which gives every directive with the blocks around it.
+//! [`Master::of_process`] goes the whole way from a master's process id to its [`Settings`].
+//! [`read::walk`] gives every directive with the blocks around it, `collect` builds the model out of
+//! them, [`effective`] applies nginx's inheritance.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -11,18 +12,36 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub mod binary;
+mod collect;
+pub mod effective;
+pub mod error_page;
 mod include;
 pub mod invocation;
 pub mod lexer;
+pub mod listen;
+pub mod location;
+pub mod log_format;
 pub mod logs;
 mod lua;
+pub mod pass;
+mod pool;
+pub mod process;
 pub mod read;
+pub mod server;
 pub mod settings;
+pub mod sockets;
+pub mod stub_status;
+mod units;
+pub mod upstream;
 
 pub use binary::Build;
+pub use effective::Effective;
 pub use invocation::{Invocation, Role};
+pub use log_format::LogFormat;
 pub use logs::{AccessLog, ErrorLog, LogTarget};
-pub use settings::{Settings, WorkerProcesses};
+pub use process::WorkerProcesses;
+pub use settings::{ReadableLog, Settings};
+pub use stub_status::StubStatus;
 
 use crate::rooted::Root;
 
@@ -57,7 +76,7 @@ impl Master {
             .take(MAX_TITLE)
             .read_to_end(&mut title)?;
         let root = Root::of_process(proc_root, pid)?;
-        let invocation = Invocation::of_title(&title);
+        let mut invocation = Invocation::of_title(&title);
         let mut warnings = Vec::new();
         let build = Build::of_process(proc_root, pid).unwrap_or_else(|error| {
             warnings.push(format!(
@@ -71,6 +90,10 @@ impl Master {
             ));
             PathBuf::from("/")
         });
+        invocation.uid = user_of(&folder).unwrap_or_else(|| {
+            warnings.push(format!("the user of process {pid} is unknown"));
+            0
+        });
         let mut settings = Settings::read(&root, &build, &invocation, &working_folder);
         settings.warnings.append(&mut warnings);
         Ok(Self {
@@ -80,6 +103,29 @@ impl Master {
             settings,
         })
     }
+}
+
+/// The real user of the process in this folder of `/proc`, as its own user namespace numbers it.
+fn user_of(folder: &Path) -> Option<u32> {
+    let read = |name: &str| {
+        let mut text = String::new();
+        let file = File::open(folder.join(name)).ok()?;
+        file.take(MAX_TITLE).read_to_string(&mut text).ok()?;
+        Some(text)
+    };
+    let status = read("status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    let uid: u32 = line.split_ascii_whitespace().next()?.parse().ok()?;
+    // Each line: the first user inside, the same one as we see it, how many follow.
+    let map = read("uid_map")?;
+    map.lines().find_map(|line| {
+        let mut numbers = line
+            .split_ascii_whitespace()
+            .map(|word| word.parse::<u32>().ok());
+        let (inside, outside, count) = (numbers.next()??, numbers.next()??, numbers.next()??);
+        let place = uid.checked_sub(outside).filter(|&place| place < count)?;
+        inside.checked_add(place)
+    })
 }
 
 /// A word of the configuration as a path; it need not be UTF-8.

@@ -42,8 +42,14 @@ impl Block {
     /// Whether it holds values, not directives.
     #[must_use]
     pub fn is_table(&self) -> bool {
-        TABLES.contains(&self.name.as_slice())
+        is_table(&self.name)
     }
+}
+
+/// Whether blocks of this name hold values, not directives.
+#[must_use]
+pub fn is_table(name: &[u8]) -> bool {
+    TABLES.contains(&name)
 }
 
 /// What a walk comes by, in order.
