@@ -1,9 +1,26 @@
-//! nginx's access logs: following the files, and reading their lines.
+//! nginx's access logs: reading their lines.
 
-pub mod combined;
-pub mod follow;
-mod tail;
+mod entry;
+mod field;
+mod format;
+mod grammar;
+mod known;
+mod list;
+mod literal;
+mod parse;
+mod request;
+mod scan;
+mod template;
+mod time;
+mod unescape;
+mod upstream;
 
-pub use combined::Combined;
-pub use follow::{FollowError, Follower, Progress};
-pub use tail::{MAX_LINE, Tally};
+pub use entry::Entry;
+pub use field::Field;
+pub use format::{Escape, Format, FormatError, MAX_FORMAT};
+pub use known::{KNOWN, Known, detect};
+pub use parse::Read;
+pub use upstream::{Attempt, Attempts};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! The variables that a reader of logs is given, and what nginx writes for each.
+
+use super::grammar::{Element, Grammar};
+
+/// A variable of a log line, by what it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Field {
+    /// `$status`
+    Status,
+    /// `$upstream_status`
+    UpstreamStatus,
+    /// `$upstream_addr`
+    UpstreamAddr,
+    /// `$upstream_response_time`
+    UpstreamResponseTime,
+    /// `$upstream_connect_time`
+    UpstreamConnectTime,
+    /// `$upstream_header_time`
+    UpstreamHeaderTime,
+    /// `$request_time`
+    RequestTime,
+    /// `$request`
+    Request,
+    /// `$request_method`
+    RequestMethod,
+    /// `$uri` or `$document_uri`
+    Uri,
+    /// `$request_uri`
+    RequestUri,
+    /// `$remote_addr`
+    RemoteAddr,
+    /// `$remote_port`
+    RemotePort,
+    /// `$remote_user`
+    RemoteUser,
+    /// `$time_local`
+    TimeLocal,
+    /// `$time_iso8601`
+    TimeIso8601,
+    /// `$msec`
+    Msec,
+    /// `$connection`
+    Connection,
+    /// `$pid`
+    Pid,
+    /// `$server_name`
+    ServerName,
+    /// `$host`
+    Host,
+    /// `$http_host`
+    HttpHost,
+    /// `$request_id`, or `$req_id` as the Kubernetes ingress controller names it
+    RequestId,
+    /// `$body_bytes_sent`
+    BodyBytesSent,
+    /// `$http_referer`
+    Referer,
+    /// `$http_user_agent`
+    UserAgent,
+}
+
+impl Field {
+    /// Every field.
+    pub const ALL: [Self; 26] = [
+        Self::Status,
+        Self::UpstreamStatus,
+        Self::UpstreamAddr,
+        Self::UpstreamResponseTime,
+        Self::UpstreamConnectTime,
+        Self::UpstreamHeaderTime,
+        Self::RequestTime,
+        Self::Request,
+        Self::RequestMethod,
+        Self::Uri,
+        Self::RequestUri,
+        Self::RemoteAddr,
+        Self::RemotePort,
+        Self::RemoteUser,
+        Self::TimeLocal,
+        Self::TimeIso8601,
+        Self::Msec,
+        Self::Connection,
+        Self::Pid,
+        Self::ServerName,
+        Self::Host,
+        Self::HttpHost,
+        Self::RequestId,
+        Self::BodyBytesSent,
+        Self::Referer,
+        Self::UserAgent,
+    ];
+
+    /// The position of its value in an entry: below [`SLOTS`].
+    pub(super) fn slot(self) -> u8 {
+        self as u8
+    }
+}
+
+/// Room for every field, and for one that nobody asks for.
+pub(super) const SLOTS: usize = 32;
+
+/// Where values go that nobody asks for.
+pub(super) const NO_SLOT: u8 = 31;
+
+/// The field that a variable is, if any, and what nginx writes for it.
+pub(super) fn variable(name: &[u8]) -> (Option<Field>, Grammar) {
+    use Field as F;
+    use Grammar as G;
+    let (field, grammar) = match name {
+        // Written by the log module itself, and never missing.
+        b"status" => (F::Status, G::Status),
+        b"request_time" => (F::RequestTime, G::Decimal),
+        b"time_local" => (F::TimeLocal, G::TimeLocal),
+        b"time_iso8601" => (F::TimeIso8601, G::TimeIso8601),
+        b"msec" => (F::Msec, G::Decimal),
+        b"body_bytes_sent" => (F::BodyBytesSent, G::Number),
+        // Variables that always have a value.
+        b"remote_addr" => (F::RemoteAddr, G::Address),
+        b"realip_remote_addr" => return (None, G::Address),
+        b"connection" => (F::Connection, G::Number),
+        b"pid" => (F::Pid, G::Number),
+        b"bytes_sent" | b"request_length" | b"connection_requests" => return (None, G::Number),
+        // Empty on a Unix socket, or missing.
+        b"remote_port" => (F::RemotePort, G::MaybeNumber),
+        b"server_port" | b"realip_remote_port" => return (None, G::MaybeNumber),
+        b"request_id" => (F::RequestId, G::Hex),
+        // One element for each attempt at an upstream.
+        b"upstream_status" => (F::UpstreamStatus, G::List(Element::Status)),
+        b"upstream_addr" => (F::UpstreamAddr, G::List(Element::Peer)),
+        b"upstream_response_time" => (F::UpstreamResponseTime, G::List(Element::Decimal)),
+        b"upstream_connect_time" => (F::UpstreamConnectTime, G::List(Element::Decimal)),
+        b"upstream_header_time" => (F::UpstreamHeaderTime, G::List(Element::Decimal)),
+        b"upstream_response_length" | b"upstream_bytes_received" | b"upstream_bytes_sent" => {
+            return (None, G::List(Element::Number));
+        }
+        // What a client or the configuration says: any text.
+        b"request" => (F::Request, G::Text),
+        b"request_method" => (F::RequestMethod, G::Text),
+        b"uri" | b"document_uri" => (F::Uri, G::Text),
+        b"request_uri" => (F::RequestUri, G::Text),
+        b"remote_user" => (F::RemoteUser, G::Text),
+        b"server_name" => (F::ServerName, G::Text),
+        b"host" => (F::Host, G::Text),
+        b"http_host" => (F::HttpHost, G::Text),
+        b"req_id" => (F::RequestId, G::Text),
+        b"http_referer" => (F::Referer, G::Text),
+        b"http_user_agent" => (F::UserAgent, G::Text),
+        _ => return (None, G::Text),
+    };
+    (Some(field), grammar)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_field_has_a_slot_of_its_own() {
+        for (at, field) in Field::ALL.into_iter().enumerate() {
+            assert_eq!(usize::from(field.slot()), at);
+        }
+        assert!(Field::ALL.len() < usize::from(NO_SLOT));
+    }
+}
