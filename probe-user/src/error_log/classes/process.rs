@@ -1,0 +1,78 @@
+//! The master and its children, and configurations.
+
+use crate::correlator::Cause::{MemoryExhaustion, ReloadFailed, WorkerCrash};
+
+super::table! {
+    worker_signal: None, NoAnswer, [Alert], Own, "ngx_process_get_status",
+        "a worker was ended by a signal: crash, OOM kill or kill look the same here",
+        [start("worker process % exited on signal "), start("cache manager process % exited on signal "),
+         start("cache loader process % exited on signal "), start("new binary process % exited on signal ")];
+    worker_fatal: Some(WorkerCrash), NoAnswer, [Alert], Own, "ngx_process_get_status",
+        "a worker could not start and is not started anew",
+        [start("worker process % exited with fatal code "), start("cache manager process % exited with fatal code "),
+         start("cache loader process % exited with fatal code ")];
+    worker_exit: None, Unharmed, [Notice], Own, "ngx_process_get_status",
+        "a child of the master ended by itself",
+        [start("worker process % exited with code "), start("cache manager process % exited with code "),
+         start("cache loader process % exited with code "), start("new binary process % exited with code ")];
+    respawn_failed: None, NoAnswer, [Alert], Own, "ngx_reap_children",
+        "a worker ended and none replaces it", [start("could not respawn ")];
+    spawn_failed: Some(MemoryExhaustion), NoAnswer, [Alert], Own, "ngx_spawn_process",
+        "the master cannot make a child",
+        [start("fork() failed"), start("socketpair() failed while spawning"),
+         start("no more than % processes can be spawned")];
+    socket_leak: None, Unharmed, [Alert], Own, "ngx_worker_process_exit",
+        "a worker ended with connections still open: a leak in nginx or a module",
+        [start("open socket #")];
+    zone_locked: None, Unharmed, [Alert], Own, "ngx_unlock_mutexes",
+        "a worker died while it held a shared zone; the lock was forced",
+        [start("shared memory zone \"").at(Level::Alert)];
+    shutdown_timeout: None, NoAnswer, [Warn, Notice, Info], Own, "ngx_shutdown_timer_handler",
+        "worker_shutdown_timeout closed connections of a draining worker",
+        [start("shutdown timeout")];
+    worker_setup: None, Unharmed, [Alert, Emerg], Own, "ngx_worker_process_init",
+        "a worker could not be given its limits, user or priority",
+        [start("setrlimit("), start("setpriority("), start("sched_setaffinity() failed"),
+         start("prctl("), start("setuid("), start("setgid("), start("initgroups(")];
+    log_open_failed: None, Unharmed, [Emerg], Own, "ngx_init_cycle, ngx_reopen_files",
+        "a log cannot be opened: the configuration is refused, or (reopening) the old file goes on",
+        [start("open() \"").at(Level::Emerg).ends("\" failed")];
+    config_refused: Some(ReloadFailed), Unharmed, [Emerg], Own,
+        "ngx_conf_log_error, ngx_init_cycle, ngx_open_listening_sockets",
+        "a configuration was refused; on a reload the old one serves on",
+        [start("bind() to ").at(Level::Emerg), start("still could not bind()"),
+         start("listen() to "), start("configuration file ").ends(" test failed"),
+         start("cannot load certificate"), start("").at(Level::Emerg).alone()];
+    config_warning: None, Unharmed, [Warn, Alert, Notice], Own, "ngx_conf_log_error",
+        "a configuration was taken, with doubts",
+        [start("conflicting server name"), start("the \"").at(Level::Warn).alone(),
+         start("\"").at(Level::Warn).alone(), start("duplicate ").at(Level::Warn).alone(),
+         start("could not build optimal"), start("low address bits of"),
+         start("server name \"").at(Level::Warn), start("could not open error log file")];
+    signal_received: None, Unharmed, [Notice], Own, "ngx_signal_handler",
+        "a process of nginx got a signal", [start("signal % (")];
+    signal_sent: None, Unharmed, [Notice], Own, "ngx_signal_process",
+        "nginx -s was called", [start("signal process started")];
+    reload_started: None, Unharmed, [Notice], Own, "ngx_master_process_cycle",
+        "the master reads its configuration anew", [start("reconfiguring")];
+    reopening: None, Unharmed, [Notice], Own, "ngx_reopen_files", "logs are opened anew",
+        [start("reopening logs")];
+    upgrade_started: None, Unharmed, [Notice], Own, "ngx_master_process_cycle",
+        "a new binary was started", [start("changing binary")];
+    worker_started: None, Unharmed, [Notice], Own, "ngx_spawn_process", "a child was started",
+        [start("start worker process"), start("start cache manager process"),
+         start("start cache loader process"), start("start new binary process")];
+    exiting: None, Unharmed, [Notice], Own, "ngx_worker_process_cycle, ngx_master_process_exit",
+        "a process of nginx ends as it was told",
+        [start("gracefully shutting down"), start("exiting"), start("exit").at(Level::Notice)];
+    started: None, Unharmed, [Notice], Own, "main, ngx_os_status, ngx_event_module_init",
+        "nginx says what it is",
+        [start("using the \""), start("nginx/"), start("OS: "), start("built by "),
+         start("getrlimit(RLIMIT_NOFILE): "), start("openresty/"), start("using inherited sockets")];
+    system_call: None, Unharmed, [Alert, Crit, Error, Warn, Info], Own, "many",
+        "the kernel refused something that no other class names",
+        [start("epoll_ctl("), start("epoll_wait() failed"), start("setsockopt("), start("ioctl("),
+         start("close() "), start("kill("), start("sendmsg() "), start("recvmsg() "),
+         start("getsockname() failed"), start("fcntl("), start("shutdown() failed"), start("chmod() "),
+         start("sendto() failed"), start("fstat() ")];
+}
