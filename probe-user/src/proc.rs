@@ -2,8 +2,10 @@
 //! folder they made.
 
 use std::{
+    collections::HashSet,
     fs, io,
     io::Read as _,
+    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
 };
 
@@ -16,6 +18,8 @@ const NS_PER_TICK: u64 = 10_000_000;
 const MAX_TITLE: u64 = 16 * 1024;
 /// As much of any other file as is read, in bytes.
 const MAX_FILE: u64 = 64 * 1024;
+/// Descriptors of a process that are looked at.
+const MAX_FDS: usize = 64 * 1024;
 /// SIGHUP's bit in a signal mask.
 const HUP_BIT: u64 = 1;
 /// `rt_sigsuspend`, in which an nginx master waits.
@@ -94,6 +98,31 @@ impl Proc {
         self.read(pid, "cmdline", MAX_TITLE)
     }
 
+    /// The children of a process's first thread, oldest first, which is one of nginx's all. Some
+    /// may be missing while others end. `None` when it is gone, or on a kernel without
+    /// `CONFIG_PROC_CHILDREN`.
+    #[must_use]
+    pub fn children(&self, pid: u32) -> Option<Vec<u32>> {
+        let bytes = self.read(pid, &format!("task/{pid}/children"), MAX_FILE)?;
+        let text = String::from_utf8(bytes).ok()?;
+        Some(text.split_whitespace().flat_map(str::parse).collect())
+    }
+
+    /// The inodes of the sockets that a process has open.
+    ///
+    /// # Errors
+    /// When the process is gone or may not be looked at.
+    pub fn sockets(&self, pid: u32) -> io::Result<HashSet<u64>> {
+        let folder = self.root.join(pid.to_string()).join("fd");
+        let mut inodes = HashSet::new();
+        for entry in fs::read_dir(folder)?.take(MAX_FDS) {
+            if let Ok(link) = fs::read_link(entry?.path()) {
+                inodes.extend(socket_inode(link.as_os_str().as_bytes()));
+            }
+        }
+        Ok(inodes)
+    }
+
     /// The process's id as it sees itself: the last of `NSpid`.
     #[must_use]
     pub fn inner_pid(&self, pid: u32) -> Option<u32> {
@@ -136,6 +165,15 @@ impl Proc {
     }
 }
 
+/// The inode of a descriptor that leads to `socket:[123]`.
+fn socket_inode(link: &[u8]) -> Option<u64> {
+    let digits = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,7 +189,12 @@ mod tests {
         assert!(proc.pids().expect("readable").contains(&pid));
         assert_eq!(proc.hup_pending(pid), Some(false));
         assert_eq!(proc.awaits_signal(pid), Some(false));
+        assert!(proc.sockets(pid).is_ok());
+        assert_eq!(socket_inode(b"socket:[12]"), Some(12));
+        assert_eq!(socket_inode(b"socket:[+1]"), None);
         assert!(proc.inner_pid(pid).is_some());
+        let parent = proc.children(status.parent);
+        assert!(parent.is_none_or(|children| children.contains(&pid)));
     }
 
     #[test]
