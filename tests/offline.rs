@@ -1,0 +1,8 @@
+//! `nginx-probe logs`: offline, on logs that a real nginx wrote, and on what is no log.
+
+#[path = "offline/inputs.rs"]
+mod inputs;
+#[path = "offline/nginx.rs"]
+mod nginx;
+#[path = "offline/reports.rs"]
+mod reports;
