@@ -77,6 +77,12 @@ layout! {
     REGS_SP = 19, false, REGISTERS.1;
     REGS_FP = 20, false, REGISTERS.2;
     REGS_LR = 21, false, REGISTERS.3;
+    /// The number of the system call, and its arguments, as they are when it returns.
+    REGS_CALL = 22, true, CALL.0;
+    REGS_ARG0 = 23, true, CALL.1;
+    REGS_ARG1 = 24, true, CALL.2;
+    REGS_ARG2 = 25, true, CALL.3;
+    REGS_ARG3 = 26, true, CALL.4;
 }
 
 /// Number of words in the layout.
@@ -97,4 +103,23 @@ const REGISTERS: (Find, Find, Find, Find) = (
     Find::Member("pt_regs", &["sp"]),
     Find::Element("pt_regs", &["regs"], 29 * 8),
     Find::Element("pt_regs", &["regs"], 30 * 8),
+);
+
+/// The system call's number and its first four arguments. The register that holds the result keeps
+/// its argument elsewhere on arm64 (`orig_x0`).
+#[cfg(not(target_arch = "aarch64"))]
+const CALL: (Find, Find, Find, Find, Find) = (
+    Find::Member("pt_regs", &["orig_ax"]),
+    Find::Member("pt_regs", &["di"]),
+    Find::Member("pt_regs", &["si"]),
+    Find::Member("pt_regs", &["dx"]),
+    Find::Member("pt_regs", &["r10"]),
+);
+#[cfg(target_arch = "aarch64")]
+const CALL: (Find, Find, Find, Find, Find) = (
+    Find::Member("pt_regs", &["syscallno"]),
+    Find::Member("pt_regs", &["orig_x0"]),
+    Find::Element("pt_regs", &["regs"], 8),
+    Find::Element("pt_regs", &["regs"], 2 * 8),
+    Find::Element("pt_regs", &["regs"], 3 * 8),
 );

@@ -1,54 +1,22 @@
 //! The records that the programs put into the ring buffer.
 //!
-//! Every record begins with a [`Header`]. Fields are plain numbers and byte arrays, padding is
-//! written out, and sizes are asserted, so that both sides agree to the byte. The agent decodes
-//! with [`Record::decode`], which takes nothing for granted: the ring buffer is ours, but a
-//! truncated read must be an error and never a panic.
+//! Every record begins with a [`Header`]. Fields are plain numbers and byte arrays and padding is
+//! written out, which the compiler checks, so that both sides agree to the byte. The agent decodes
+//! with [`Record::decode`], which takes nothing for granted.
+//!
+//! To add a kind, add it to the list below: its name, its metric label, its fields.
 
 use core::mem::size_of;
 
-/// What a record tells, and the index of its loss counter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u32)]
-pub enum Kind {
-    /// A tracked process forked.
-    Fork = 0,
-    /// A process with a watched name, or a tracked one, replaced its program.
-    Exec = 1,
-    /// A tracked process ended.
-    Exit = 2,
-    /// A signal was sent to a tracked process.
-    Signal = 3,
-    /// A crash signal was delivered to a tracked process that does not handle it.
-    Crash = 4,
-    /// The OOM killer chose a tracked process.
-    Oom = 5,
-}
+#[macro_use]
+mod macros;
+mod decode;
 
-impl Kind {
-    /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 6] = [
-        Self::Fork,
-        Self::Exec,
-        Self::Exit,
-        Self::Signal,
-        Self::Crash,
-        Self::Oom,
-    ];
+use decode::Reader;
 
-    /// The kind's name, as in the metric label `kind`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Fork => "fork",
-            Self::Exec => "exec",
-            Self::Exit => "exit",
-            Self::Signal => "signal",
-            Self::Crash => "crash",
-            Self::Oom => "oom",
-        }
-    }
-}
+pub use decode::DecodeError;
+
+use crate::connection::{ADDRESS_LEN, ATTEMPTS, REQUEST_LEN};
 
 /// Length of a process's name in the kernel, with its final NUL (`TASK_COMM_LEN`).
 pub const COMM_LEN: usize = 16;
@@ -56,6 +24,15 @@ pub const COMM_LEN: usize = 16;
 pub const STACK_LEN: usize = 16 * 1024;
 /// The stack is copied in pieces of this size, so that its end does not cost the rest.
 pub const STACK_PIECE: usize = 1024;
+/// Bytes of a path that a record can hold, with its final NUL.
+pub const PATH_LEN: usize = 128;
+
+/// Bytes of a format string that a record can hold, with its final NUL.
+pub const FORMAT_LEN: usize = 96;
+/// Bytes of its first argument.
+pub const ARGUMENT_LEN: usize = 32;
+
+const _: () = assert!(STACK_LEN.is_multiple_of(STACK_PIECE));
 
 /// Begins every record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,297 +46,174 @@ pub struct Header {
     pub time_ns: u64,
 }
 
-/// A process was born. `header.pid` is the child.
+const _: () = assert!(size_of::<Header>() == 16);
+
+/// Room for `N` bytes, a multiple of 8, of which the first `length` count. Always the last part
+/// of a record; decoded, it is those bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
-pub struct Fork {
-    /// See [`Header`].
-    pub header: Header,
-    /// The process that forked.
-    pub parent: u32,
+pub struct Counted<const N: usize> {
+    /// How many bytes are meant.
+    pub length: u32,
     /// Zero.
     pub padding: u32,
+    /// The bytes; what follows the first `length` of them is undefined.
+    pub bytes: [u8; N],
 }
 
-/// A process replaced its program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
-pub struct Exec {
-    /// See [`Header`].
-    pub header: Header,
-    /// The new name, padded with NUL.
-    pub comm: [u8; COMM_LEN],
-    /// 1 when the name is watched, so the process stays tracked; 0 when tracking ended with it.
-    pub watched: u32,
-    /// Zero.
-    pub padding: u32,
-}
+/// A [`Crash`] as it is decoded.
+pub type CrashView<'a> = Crash<&'a [u8]>;
 
-/// A process ended: its last thread is gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
-pub struct Exit {
-    /// See [`Header`].
-    pub header: Header,
-    /// As `wait` would give it: the signal in the low 7 bits, 0x80 for a core dump, else the exit
-    /// code in bits 8 to 15.
-    pub status: u32,
-    /// Zero.
-    pub padding: u32,
-}
-
-/// A signal was sent to `header.pid`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
-pub struct Signal {
-    /// See [`Header`].
-    pub header: Header,
-    /// Its number.
-    pub signal: u32,
-    /// `si_code`: zero or less when a process sent it, positive when the kernel did.
-    pub code: i32,
-    /// The process in whose context it was sent, in the initial pid namespace.
-    pub sender_pid: u32,
-    /// Its real user, in the initial user namespace.
-    pub sender_uid: u32,
-    /// Its name, padded with NUL.
-    pub sender_comm: [u8; COMM_LEN],
-}
-
-/// A process is about to die of a signal that says it went wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
-pub struct Crash {
-    /// See [`Header`].
-    pub header: Header,
-    /// The signal's number.
-    pub signal: u32,
-    /// `si_code`.
-    pub code: i32,
-    /// `si_addr`: what the process touched; meaningful when `code` is positive.
-    pub address: u64,
-    /// Instruction pointer; zero when the kernel could not tell.
-    pub ip: u64,
-    /// Stack pointer; zero when the kernel could not tell.
-    pub sp: u64,
-    /// Frame pointer register.
-    pub fp: u64,
-    /// Link register; zero where there is none.
-    pub lr: u64,
-    /// How many bytes of `stack` were read.
-    pub stack_len: u32,
-    /// Zero.
-    pub padding: u32,
-    /// The user stack from `sp` up.
-    pub stack: [u8; STACK_LEN],
-}
-
-/// The OOM killer marked a process as its victim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
-pub struct Oom {
-    /// See [`Header`].
-    pub header: Header,
-    /// Resident pages, as far as the kernel's quick counters tell; zero when unknown.
-    pub rss_pages: u64,
-}
-
-const _: () = {
-    assert!(size_of::<Header>() == 16);
-    assert!(size_of::<Fork>() == 24);
-    assert!(size_of::<Exec>() == 40);
-    assert!(size_of::<Exit>() == 24);
-    assert!(size_of::<Signal>() == 48);
-    assert!(size_of::<Crash>() == 72 + STACK_LEN);
-    assert!(size_of::<Oom>() == 24);
-    assert!(STACK_LEN.is_multiple_of(STACK_PIECE));
-};
-
-/// A decoded record. The crash's stack stays in the buffer that was decoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "each variant is the record of the same name")]
-pub enum Record<'a> {
-    Fork(Fork),
-    Exec(Exec),
-    Exit(Exit),
-    Signal(Signal),
-    Crash(CrashView<'a>),
-    Oom(Oom),
-}
-
-/// A [`Crash`] without its copy of the stack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the fields are those of `Crash`")]
-pub struct CrashView<'a> {
-    pub header: Header,
-    pub signal: u32,
-    pub code: i32,
-    pub address: u64,
-    pub ip: u64,
-    pub sp: u64,
-    pub fp: u64,
-    pub lr: u64,
-    pub stack: &'a [u8],
-}
-
-/// Why bytes are not a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DecodeError {
-    /// They end before the record does.
-    Truncated,
-    /// They are more than the record.
-    TrailingBytes,
-    /// No [`Kind`] has that number.
-    UnknownKind(u32),
-    /// A length inside the record is more than the record can hold.
-    BadLength(u32),
-}
-
-impl core::fmt::Display for DecodeError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Truncated => f.write_str("the record is cut short"),
-            Self::TrailingBytes => f.write_str("the record is longer than its kind"),
-            Self::UnknownKind(kind) => write!(f, "no record has the kind {kind}"),
-            Self::BadLength(length) => write!(f, "the record claims {length} bytes of stack"),
-        }
-    }
-}
-
-impl core::error::Error for DecodeError {}
-
-impl<'a> Record<'a> {
-    /// Decodes one record, which must fill `bytes` exactly.
-    ///
-    /// # Errors
-    /// When the bytes are too few, too many, or of no known kind.
-    pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader { bytes };
-        let header = Header {
-            kind: reader.u32()?,
-            pid: reader.u32()?,
-            time_ns: reader.u64()?,
-        };
-        let kind = Kind::ALL
-            .into_iter()
-            .find(|kind| *kind as u32 == header.kind)
-            .ok_or(DecodeError::UnknownKind(header.kind))?;
-        let record = match kind {
-            Kind::Fork => Self::Fork(Fork {
-                header,
-                parent: reader.u32()?,
-                padding: reader.u32()?,
-            }),
-            Kind::Exec => Self::Exec(Exec {
-                header,
-                comm: reader.array()?,
-                watched: reader.u32()?,
-                padding: reader.u32()?,
-            }),
-            Kind::Exit => Self::Exit(Exit {
-                header,
-                status: reader.u32()?,
-                padding: reader.u32()?,
-            }),
-            Kind::Signal => Self::Signal(Signal {
-                header,
-                signal: reader.u32()?,
-                code: reader.i32()?,
-                sender_pid: reader.u32()?,
-                sender_uid: reader.u32()?,
-                sender_comm: reader.array()?,
-            }),
-            Kind::Crash => Self::Crash(reader.crash(header)?),
-            Kind::Oom => Self::Oom(Oom {
-                header,
-                rss_pages: reader.u64()?,
-            }),
-        };
-        if reader.bytes.is_empty() {
-            Ok(record)
-        } else {
-            Err(DecodeError::TrailingBytes)
-        }
+records! {
+    /// A process was born to a tracked one. `header.pid` is the child.
+    Fork = "fork" {
+        /// The process that forked.
+        parent: u32,
+        /// Zero.
+        padding: u32,
     }
 
-    /// The part that every record has.
-    #[must_use]
-    pub const fn header(&self) -> &Header {
-        match self {
-            Self::Fork(record) => &record.header,
-            Self::Exec(record) => &record.header,
-            Self::Exit(record) => &record.header,
-            Self::Signal(record) => &record.header,
-            Self::Crash(record) => &record.header,
-            Self::Oom(record) => &record.header,
-        }
+    /// A process with a watched name, or a tracked one, replaced its program.
+    Exec = "exec" {
+        /// The new name, padded with NUL.
+        comm: [u8; COMM_LEN],
+        /// 1 when the name is watched, so the process stays tracked; 0 when tracking ended with it.
+        watched: u32,
+        /// Zero.
+        padding: u32,
     }
 
-    /// The record's kind.
-    #[must_use]
-    pub const fn kind(&self) -> Kind {
-        match self {
-            Self::Fork(_) => Kind::Fork,
-            Self::Exec(_) => Kind::Exec,
-            Self::Exit(_) => Kind::Exit,
-            Self::Signal(_) => Kind::Signal,
-            Self::Crash(_) => Kind::Crash,
-            Self::Oom(_) => Kind::Oom,
-        }
-    }
-}
-
-/// Takes numbers off the front of a buffer, in the machine's own byte order.
-struct Reader<'a> {
-    bytes: &'a [u8],
-}
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
-        let (taken, rest) = self
-            .bytes
-            .split_at_checked(length)
-            .ok_or(DecodeError::Truncated)?;
-        self.bytes = rest;
-        Ok(taken)
+    /// A tracked process ended: its last thread is gone.
+    Exit = "exit" {
+        /// As `wait` would give it: the signal in the low 7 bits, 0x80 for a core dump, else the
+        /// exit code in bits 8 to 15.
+        status: u32,
+        /// Zero.
+        padding: u32,
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        self.take(N)?.try_into().map_err(|_| DecodeError::Truncated)
+    /// A signal was sent to a tracked process, `header.pid`.
+    Signal = "signal" {
+        /// Its number.
+        signal: u32,
+        /// `si_code`: zero or less when a process sent it, positive when the kernel did.
+        code: i32,
+        /// The process in whose context it was sent, in the initial pid namespace.
+        sender_pid: u32,
+        /// Its real user, in the initial user namespace.
+        sender_uid: u32,
+        /// Its name, padded with NUL.
+        sender_comm: [u8; COMM_LEN],
     }
 
-    fn u32(&mut self) -> Result<u32, DecodeError> {
-        self.array().map(u32::from_ne_bytes)
+    /// A crash signal was delivered to a tracked process that does not handle it.
+    Crash = "crash" {
+        /// The signal's number.
+        signal: u32,
+        /// `si_code`.
+        code: i32,
+        /// `si_addr`: what the process touched; meaningful when `code` is positive.
+        address: u64,
+        /// Instruction pointer; zero when the kernel could not tell.
+        ip: u64,
+        /// Stack pointer; zero when the kernel could not tell.
+        sp: u64,
+        /// Frame pointer register.
+        fp: u64,
+        /// Link register; zero where there is none.
+        lr: u64,
+    } + {
+        /// The user stack from `sp` up, as far as it could be read.
+        stack: Counted<STACK_LEN>,
     }
 
-    fn i32(&mut self) -> Result<i32, DecodeError> {
-        self.array().map(i32::from_ne_bytes)
+    /// The OOM killer chose a tracked process as its victim.
+    Oom = "oom" {
+        /// Resident pages, as far as the kernel's quick counters tell; zero when unknown.
+        rss_pages: u64,
     }
 
-    fn u64(&mut self) -> Result<u64, DecodeError> {
-        self.array().map(u64::from_ne_bytes)
+    /// A worker answered a client with a failure, or an upstream's failure became another answer.
+    Request = "request" {
+        /// What the client was sent; zero when it could not be read (TLS, HTTP/2).
+        status: u16,
+        /// Upstream attempts.
+        attempts: u16,
+        /// What the last upstream spoke, and flags: see `protocol` and `flag`.
+        protocol: u16,
+        /// See `flag`.
+        flags: u16,
+        /// Status of each attempt, zero when it brought none.
+        statuses: [u16; ATTEMPTS],
+        /// How an attempt ended that brought none: an error number, or see `outcome`.
+        outcomes: [u16; ATTEMPTS],
+        /// When the request's first byte was read, in nanoseconds since boot; zero when not seen.
+        started_ns: u64,
+        /// When the last upstream's status was; zero when there was none.
+        header_ns: u64,
+        /// The client's descriptor.
+        descriptor: u32,
+        /// The number of the last system call that failed on the way; zero when none did.
+        failed_call: u16,
+        /// Its error number.
+        failed_errno: u16,
+        /// The worst error-log message on the way: see `connection::message`.
+        message: u64,
+        /// Its error number.
+        message_errno: u16,
+        /// The code of the error answer that nginx itself began last; zero when none was seen.
+        made: u16,
+        /// Zero.
+        padding: u32,
+        /// The client's socket address.
+        client: [u8; ADDRESS_LEN],
+        /// The last upstream's socket address.
+        upstream: [u8; ADDRESS_LEN],
+        /// The first bytes of the request.
+        request: [u8; REQUEST_LEN],
     }
 
-    fn crash(&mut self, header: Header) -> Result<CrashView<'a>, DecodeError> {
-        let (signal, code) = (self.u32()?, self.i32()?);
-        let (address, ip, sp) = (self.u64()?, self.u64()?, self.u64()?);
-        let (fp, lr) = (self.u64()?, self.u64()?);
-        let (stack_len, _padding) = (self.u32()?, self.u32()?);
-        let stack = self.take(STACK_LEN)?;
-        let stack = stack
-            .get(..stack_len as usize)
-            .ok_or(DecodeError::BadLength(stack_len))?;
-        Ok(CrashView {
-            header,
-            signal,
-            code,
-            address,
-            ip,
-            sp,
-            fp,
-            lr,
-            stack,
-        })
+    /// A system call of a worker failed in a way that makes requests fail.
+    Errno = "errno" {
+        /// The system call's number.
+        call: u32,
+        /// The error's number.
+        errno: u32,
+        /// The descriptor that it was about, or -1.
+        descriptor: i32,
+        /// What `about` is: 0 nothing, 1 a path, 2 a socket address.
+        about_kind: u32,
+        /// Like records that were not sent since the last one.
+        suppressed: u64,
+        /// The path, cut and ended by NUL, or the socket address.
+        about: [u8; PATH_LEN],
+    }
+
+    /// A worker accepted a connection and closed it unserved.
+    AcceptDrop = "accept_drop" {
+        /// Connections that it had, clients and upstreams.
+        connections: u32,
+        /// The error number of memory that it was refused in the same turn, or zero.
+        memory_errno: u32,
+        /// The client's socket address.
+        client: [u8; ADDRESS_LEN],
+    }
+
+    /// A worker has a kind of message for its error log that was not told of yet. Later ones like
+    /// it are only counted.
+    LogMessage = "log_message" {
+        /// Level and format: see `connection::message`.
+        message: u64,
+        /// The error's number.
+        errno: u16,
+        /// 1 when it is about a client's connection.
+        about: u16,
+        /// Zero.
+        padding: u32,
+        /// The format string, cut and ended by NUL; empty when it could not be read.
+        format: [u8; FORMAT_LEN],
+        /// What its first directive stands for, when that is a string; else anything.
+        argument: [u8; ARGUMENT_LEN],
     }
 }
 

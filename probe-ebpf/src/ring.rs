@@ -1,6 +1,7 @@
 //! The way to the agent, and the count of what did not get through.
 
 use aya_ebpf::{
+    bindings::BPF_RB_AVAIL_DATA,
     helpers::generated::bpf_ktime_get_boot_ns,
     macros::map,
     maps::{PerCpuArray, RingBuf, ring_buf::RingBufEntry},
@@ -9,7 +10,9 @@ use nginx_probe_ebpf::record::{Header, Kind};
 
 /// 512 KiB: 31 crashes with their stacks, or 10,000 other records, before the agent must have read.
 #[map]
-static EVENTS: RingBuf = RingBuf::with_byte_size(512 * 1024, 0);
+static EVENTS: RingBuf = RingBuf::with_byte_size(RING_BYTES as u32, 0);
+
+const RING_BYTES: u64 = 512 * 1024;
 
 /// Records that could not be sent, by kind.
 #[map]
@@ -23,6 +26,16 @@ pub fn reserve<T: 'static>(kind: Kind) -> Option<RingBufEntry<T>> {
         count_lost(kind);
     }
     entry
+}
+
+/// Room for a record of a kind that can be frequent: a quarter of the buffer is kept for the rest.
+#[inline]
+pub fn reserve_common<T: 'static>(kind: Kind) -> Option<RingBufEntry<T>> {
+    if EVENTS.query(u64::from(BPF_RB_AVAIL_DATA)) > RING_BYTES / 4 * 3 {
+        count_lost(kind);
+        return None;
+    }
+    reserve(kind)
 }
 
 /// Sends a small record.

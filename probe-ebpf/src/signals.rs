@@ -100,9 +100,9 @@ fn try_deliver(ctx: &RawTracePointContext) -> Result<(), i32> {
         (&raw mut (*crash).sp).write(registers.sp);
         (&raw mut (*crash).fp).write(registers.fp);
         (&raw mut (*crash).lr).write(registers.lr);
-        (&raw mut (*crash).padding).write(0);
-        let stack_len = copy_stack((&raw mut (*crash).stack).cast(), registers.sp);
-        (&raw mut (*crash).stack_len).write(stack_len);
+        let length = copy_stack((&raw mut (*crash).stack.bytes).cast(), registers.sp);
+        (&raw mut (*crash).stack.length).write(length);
+        (&raw mut (*crash).stack.padding).write(0);
     }
     entry.submit(0);
     Ok(())

@@ -1,6 +1,7 @@
 //! Records go through the ring buffer as bytes: each must come back, and nothing else must.
 
 use super::*;
+use crate::connection::message_parts;
 
 fn header(kind: Kind) -> Vec<u8> {
     let mut bytes = (kind as u32).to_ne_bytes().to_vec();
@@ -30,16 +31,47 @@ fn samples() -> Vec<(Kind, Vec<u8>)> {
     exec.extend(words(&[1, 0]));
     let mut signal = words(&[9, 0, 77, 1000]);
     signal.extend(comm);
+    let halves = |halves: &[u16]| {
+        halves
+            .iter()
+            .flat_map(|half| half.to_ne_bytes())
+            .collect::<Vec<_>>()
+    };
+    let mut request = halves(&[502, 2, 1, 4, 500, 0, 0, 0, 0, 111, 0, 0]);
+    request.extend([7u64, 9].iter().flat_map(|word| word.to_ne_bytes()));
+    request.extend(words(&[12]));
+    request.extend(halves(&[42, 24]));
+    request.extend((4u64 << 56 | 0x5000).to_ne_bytes());
+    request.extend(halves(&[13, 500, 0, 0]));
+    request.extend([1; ADDRESS_LEN]);
+    request.extend([2; ADDRESS_LEN]);
+    request.extend([b'G'; REQUEST_LEN]);
+    let mut errno = words(&[257, 24, u32::MAX, 1, 3, 0]);
+    errno.extend([b'/'; PATH_LEN]);
+    let mut dropped = words(&[60, 12]);
+    dropped.extend([3; ADDRESS_LEN]);
+    let mut message = (1u64 << 56 | 0x6000).to_ne_bytes().to_vec();
+    message.extend(halves(&[12, 1, 0, 0]));
+    message.extend([b'%'; FORMAT_LEN]);
+    message.extend([b's'; ARGUMENT_LEN]);
     [
-        (Kind::Fork, words(&[41, 0])),
-        (Kind::Exec, exec),
-        (Kind::Exit, words(&[0x8b, 0])),
-        (Kind::Signal, signal),
-        (Kind::Crash, crash),
-        (Kind::Oom, 12u64.to_ne_bytes().to_vec()),
+        (Kind::Fork, size_of::<Fork>(), words(&[41, 0])),
+        (Kind::Exec, size_of::<Exec>(), exec),
+        (Kind::Exit, size_of::<Exit>(), words(&[0x8b, 0])),
+        (Kind::Signal, size_of::<Signal>(), signal),
+        (Kind::Crash, size_of::<Crash>(), crash),
+        (Kind::Oom, size_of::<Oom>(), 12u64.to_ne_bytes().to_vec()),
+        (Kind::Request, size_of::<Request>(), request),
+        (Kind::Errno, size_of::<Errno>(), errno),
+        (Kind::AcceptDrop, size_of::<AcceptDrop>(), dropped),
+        (Kind::LogMessage, size_of::<LogMessage>(), message),
     ]
     .into_iter()
-    .map(|(kind, body)| (kind, [header(kind), body].concat()))
+    .map(|(kind, size, body)| {
+        let bytes = [header(kind), body].concat();
+        assert_eq!(bytes.len(), size, "{kind:?}");
+        (kind, bytes)
+    })
     .collect()
 }
 
@@ -64,22 +96,32 @@ fn every_kind_comes_back() {
                 assert_eq!(crash.stack[..3], [0, 1, 2]);
             }
             Record::Oom(oom) => assert_eq!(oom.rss_pages, 12),
+            Record::Request(request) => {
+                assert_eq!((request.status, request.attempts), (502, 2));
+                assert_eq!((request.statuses[0], request.outcomes[1]), (500, 111));
+                assert_eq!((request.started_ns, request.header_ns), (7, 9));
+                assert_eq!((request.failed_call, request.failed_errno), (42, 24));
+                assert_eq!(message_parts(request.message), (4, 0x5000));
+                assert_eq!((request.message_errno, request.made), (13, 500));
+                assert_eq!((request.client[0], request.upstream[0]), (1, 2));
+                assert_eq!(request.request, [b'G'; REQUEST_LEN]);
+            }
+            Record::Errno(errno) => {
+                assert_eq!((errno.call, errno.errno, errno.descriptor), (257, 24, -1));
+                assert_eq!((errno.about_kind, errno.suppressed), (1, 3));
+                assert_eq!(errno.about, [b'/'; PATH_LEN]);
+            }
+            Record::AcceptDrop(dropped) => {
+                assert_eq!((dropped.connections, dropped.memory_errno), (60, 12));
+                assert_eq!(dropped.client, [3; ADDRESS_LEN]);
+            }
+            Record::LogMessage(message) => {
+                assert_eq!(message_parts(message.message), (1, 0x6000));
+                assert_eq!((message.errno, message.about), (12, 1));
+                assert_eq!(message.format, [b'%'; FORMAT_LEN]);
+                assert_eq!(message.argument, [b's'; ARGUMENT_LEN]);
+            }
         }
-    }
-}
-
-#[test]
-fn sizes_are_those_of_the_programs() {
-    let sizes = [
-        size_of::<Fork>(),
-        size_of::<Exec>(),
-        size_of::<Exit>(),
-        size_of::<Signal>(),
-        size_of::<Crash>(),
-        size_of::<Oom>(),
-    ];
-    for ((kind, bytes), size) in samples().iter().zip(sizes) {
-        assert_eq!(bytes.len(), size, "{kind:?}");
     }
 }
 
@@ -119,8 +161,10 @@ fn unknown_kinds_and_lengths_are_errors() {
 }
 
 #[test]
-fn kinds_are_numbered_in_order() {
-    for (n, kind) in Kind::ALL.into_iter().enumerate() {
+fn each_kind_has_a_sample_and_its_own_number() {
+    let kinds: Vec<_> = samples().into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(kinds, Kind::ALL);
+    for (n, kind) in kinds.into_iter().enumerate() {
         assert_eq!(kind as usize, n);
     }
 }
