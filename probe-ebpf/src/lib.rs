@@ -4,6 +4,9 @@
 //! `no_std` when built for bpf; a host build is tested like any library.
 #![cfg_attr(not(test), no_std)]
 
+pub mod call;
+pub mod connection;
 pub mod layout;
 pub mod record;
 pub mod signal;
+pub mod tracking;

@@ -6,12 +6,13 @@ use aya_ebpf::{
 use nginx_probe_ebpf::{
     layout::index,
     record::{Exec, Exit, Fork, Kind},
+    tracking::NGINX,
 };
 
 use crate::{
     kernel::Pointer,
     ring::{count_lost, header, send},
-    tracked,
+    tracked, workers,
 };
 
 /// `signal_struct.flags`: the group is ending with `group_exit_code` (`SIGNAL_GROUP_EXIT`, the
@@ -22,21 +23,25 @@ const GROUP_EXIT: u32 = 4;
 #[raw_tracepoint(tracepoint = "sched_process_fork")]
 pub fn lifecycle_fork(ctx: RawTracePointContext) -> i32 {
     let parent = tracked::current();
-    if tracked::contains(parent) {
-        let _ = try_fork(&ctx, parent);
+    let why = tracked::why(parent);
+    if why != 0 {
+        let _ = try_fork(&ctx, parent, why);
     }
     0
 }
 
 #[inline]
-fn try_fork(ctx: &RawTracePointContext, parent: u32) -> Result<(), i32> {
+fn try_fork(ctx: &RawTracePointContext, parent: u32, why: u8) -> Result<(), i32> {
     let child = Pointer(ctx.arg(1));
     let pid: u32 = child.read(index::TASK_PID)?;
     if pid != child.read::<u32>(index::TASK_TGID)? {
         return Ok(()); // a thread, not a process
     }
-    if !tracked::add(pid) {
+    if !tracked::add(pid, why) {
         count_lost(Kind::Fork);
+    }
+    if why == NGINX {
+        workers::follow(pid); // it may be a worker, and serve before it says so
     }
     explain!(ctx, "{} forked {}", parent, pid);
     send(
@@ -60,12 +65,13 @@ pub fn lifecycle_exec(ctx: RawTracePointContext) -> i32 {
     let pid = tracked::current();
     let watched = tracked::is_watched(comm);
     if watched {
-        if !tracked::add(pid) {
+        if !tracked::add(pid, NGINX) {
             count_lost(Kind::Exec);
         }
     } else if !tracked::remove(pid) {
         return 0;
     }
+    workers::unfollow(pid);
     explain!(
         &ctx,
         "{} runs a new program, watched: {}",

@@ -25,12 +25,19 @@ macro_rules! explain {
     };
 }
 
+mod accept;
+mod errnos;
+mod error_path;
 mod kernel;
 mod lifecycle;
 mod oom;
+mod requests;
 mod ring;
 mod signals;
+mod syscalls;
 mod tracked;
+mod user;
+mod workers;
 
 #[cfg(not(test))]
 #[panic_handler]

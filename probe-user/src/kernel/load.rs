@@ -9,45 +9,22 @@ use std::{
 use aya::{
     Ebpf, EbpfLoader,
     maps::{HashMap, MapData, MapError, PerCpuArray, RingBuf},
-    programs::{ProgramError, RawTracePoint},
+    programs::ProgramError,
 };
-use nginx_probe_ebpf::record::{COMM_LEN, Kind};
+use nginx_probe_ebpf::{
+    record::{COMM_LEN, Kind},
+    tracking::NGINX,
+};
 
-use super::btf::{Btf, BtfError};
+use super::{
+    btf::{Btf, BtfError},
+    calls, programs,
+    workers::Workers,
+};
 use crate::source::Stem;
 
 /// The compiled programs.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("NGINX_PROBE_EBPF_FILE"));
-
-/// One program: its name in the object, where it attaches, and the signal it serves.
-#[derive(Clone, Copy, Debug)]
-pub struct ProgramSpec {
-    /// Function name in `probe-ebpf`.
-    pub name: &'static str,
-    /// The raw tracepoint it runs at.
-    pub tracepoint: &'static str,
-    /// The signal that is lost without it.
-    pub stem: Stem,
-}
-
-/// Every program, in the order in which they are attached: deaths before births, so that nothing
-/// that begins to be tracked can end unseen.
-pub const PROGRAMS: &[ProgramSpec] = &[
-    program("lifecycle_exit", "sched_process_exit", Stem::Lifecycle),
-    program("oom_victim", "mark_victim", Stem::Oom),
-    program("signals_deliver", "signal_deliver", Stem::Signals),
-    program("signals_generate", "signal_generate", Stem::Signals),
-    program("lifecycle_fork", "sched_process_fork", Stem::Lifecycle),
-    program("lifecycle_exec", "sched_process_exec", Stem::Lifecycle),
-];
-
-const fn program(name: &'static str, tracepoint: &'static str, stem: Stem) -> ProgramSpec {
-    ProgramSpec {
-        name,
-        tracepoint,
-        stem,
-    }
-}
 
 /// Where the kernel keeps its type information.
 pub const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
@@ -132,30 +109,84 @@ mod libc_errno {
     pub(super) const EINVAL: i32 = rustix::io::Errno::INVAL.raw_os_error();
 }
 
+/// How much the programs can follow at once: what there is no room for is counted as lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Workers, those that drain too; 2.7 KB of kernel memory each.
+    pub workers: u32,
+    /// Their connections; 0.4 KB each.
+    pub connections: u32,
+}
+
+impl Sizes {
+    /// Enough to see that the kernel takes the programs.
+    pub const LEAST: Self = Self {
+        workers: 1,
+        connections: 1,
+    };
+    const MIN: Self = Self {
+        workers: 64,
+        connections: 4_096,
+    };
+    const MAX: Self = Self {
+        workers: 4_096,
+        connections: 262_144,
+    };
+
+    /// Enough for these masters, each with so many workers of so many connections: for three more
+    /// generations of workers that drain, and some connections of theirs.
+    #[must_use]
+    pub fn of(masters: impl Iterator<Item = (u32, u32)>) -> Self {
+        let (mut workers, mut connections) = (0u32, 0u32);
+        for (processes, each) in masters {
+            workers = workers.saturating_add(processes.saturating_mul(4));
+            let all = processes.saturating_mul(each);
+            connections = connections.saturating_add(all).saturating_add(all / 32);
+        }
+        Self {
+            workers: workers.clamp(Self::MIN.workers, Self::MAX.workers),
+            connections: connections.clamp(Self::MIN.connections, Self::MAX.connections),
+        }
+    }
+}
+
 /// The loaded programs. Dropping it detaches all of them; nothing is pinned.
 pub struct Kernel {
     tracked: HashMap<MapData, u32, u8>,
+    workers: Workers,
     lost: PerCpuArray<MapData, u64>,
     failures: StdHashMap<&'static str, ProgramError>,
     #[cfg(feature = "debug-log")]
     messages: aya_log::EbpfLogger<&'static dyn log::Log>,
     /// Holds the programs: they are detached with it.
-    _ebpf: Ebpf,
+    ebpf: Ebpf,
 }
 
 impl Kernel {
     /// Loads and attaches every program; one that cannot attach is kept in [`Self::failures`].
-    /// `names` are the program names to track from their start.
+    /// `names` are the program names to track from their start, `sizes` how much can be
+    /// followed at once. Programs of the stems in `without` are left out.
     ///
     /// # Errors
     /// When the kernel has no BTF, or refuses the maps.
-    pub fn load(names: &[String]) -> Result<(Self, RingBuf<MapData>), LoadError> {
+    pub fn load(
+        names: &[String],
+        sizes: Sizes,
+        without: &[Stem],
+    ) -> Result<(Self, RingBuf<MapData>), LoadError> {
         let layout = {
             let data = fs::read(Path::new(BTF_PATH)).map_err(LoadError::NoBtf)?;
             Btf::parse(&data)?.layout()?
         };
+        let btf = aya::Btf::from_sys_fs().map_err(|error| LoadError::Refused(error.into()))?;
+        let calls = calls::table();
         let mut ebpf = EbpfLoader::new()
+            .btf(Some(&btf))
             .override_global("LAYOUT", &layout[..], true)
+            .override_global("CALL_TABLE", &calls[..], true)
+            .override_global("CONNECT_CALL", &calls::CONNECT, true)
+            .map_max_entries("WORKERS", sizes.workers)
+            .map_max_entries("CONNECTIONS", sizes.connections)
             .load(OBJECT)
             .map_err(|error| LoadError::Refused(error.into()))?;
         let events = RingBuf::try_from(take(&mut ebpf, "EVENTS")?).map_err(maps)?;
@@ -169,15 +200,17 @@ impl Kernel {
         #[cfg(feature = "debug-log")]
         let messages = aya_log::EbpfLogger::init(&mut ebpf)
             .map_err(|error| LoadError::Refused(error.into()))?;
-        let failures = attach(&mut ebpf);
+        let workers = Workers::new(&mut ebpf)?;
+        let failures = programs::attach(&mut ebpf, &btf, without);
         Ok((
             Self {
                 tracked,
+                workers,
                 lost,
                 failures,
                 #[cfg(feature = "debug-log")]
                 messages,
-                _ebpf: ebpf,
+                ebpf,
             },
             events,
         ))
@@ -195,12 +228,27 @@ impl Kernel {
         &self.failures
     }
 
+    pub(super) fn program_mut(&mut self, name: &str) -> Option<&mut aya::programs::Program> {
+        self.ebpf.program_mut(name)
+    }
+
     /// Begins to track a process.
     ///
     /// # Errors
-    /// When the kernel's table (16,384 processes) is full.
+    /// When the kernel's table (4,096 processes) is full.
     pub fn track(&mut self, pid: u32) -> Result<(), MapError> {
-        self.tracked.insert(pid, 1, 0)
+        self.tracked.insert(pid, NGINX, 0)
+    }
+
+    /// What the programs keep of workers.
+    #[must_use]
+    pub const fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    /// What the programs keep of workers.
+    pub const fn workers_mut(&mut self) -> &mut Workers {
+        &mut self.workers
     }
 
     /// Ends it; a process that is not tracked is no error.
@@ -244,32 +292,12 @@ impl Kernel {
     }
 }
 
-fn attach(ebpf: &mut Ebpf) -> StdHashMap<&'static str, ProgramError> {
-    let mut failures = StdHashMap::new();
-    for spec in PROGRAMS {
-        let result = ebpf
-            .program_mut(spec.name)
-            .ok_or_else(|| ProgramError::InvalidName {
-                name: spec.name.to_owned(),
-            })
-            .and_then(|program| {
-                let program: &mut RawTracePoint = program.try_into()?;
-                program.load()?;
-                program.attach(spec.tracepoint).map(drop)
-            });
-        if let Err(error) = result {
-            failures.insert(spec.name, error);
-        }
-    }
-    failures
-}
-
-fn take(ebpf: &mut Ebpf, name: &str) -> Result<aya::maps::Map, LoadError> {
+pub(super) fn take(ebpf: &mut Ebpf, name: &str) -> Result<aya::maps::Map, LoadError> {
     ebpf.take_map(name)
         .ok_or_else(|| LoadError::Refused(format!("no map named {name}").into()))
 }
 
-fn maps(error: MapError) -> LoadError {
+pub(super) fn maps(error: MapError) -> LoadError {
     LoadError::Refused(error.into())
 }
 

@@ -1,7 +1,14 @@
 //! The kernel half, seen from the agent: loading, attaching, tracking and reading.
 
 mod btf;
+pub mod calls;
 mod load;
+pub mod programs;
+mod uprobes;
+mod workers;
 
 pub use btf::{Btf, BtfError};
-pub use load::{BTF_PATH, Kernel, LoadError, PROGRAMS, ProgramSpec};
+pub use load::{BTF_PATH, Kernel, LoadError, Sizes};
+pub use programs::{Hook, PROGRAMS, ProgramSpec};
+pub use uprobes::EntryLink;
+pub use workers::Workers;

@@ -1,0 +1,71 @@
+//! What became of each upstream that was asked.
+
+use nginx_probe_ebpf::{
+    connection::{ATTEMPTS, outcome},
+    record,
+};
+
+use crate::errnos;
+
+/// One upstream that was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// It answered with that status.
+    Status(u16),
+    /// It ended without one.
+    Ended(End),
+    /// Nothing had come of it when the client was answered.
+    Open,
+}
+
+/// How an attempt ended that brought no status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// A system call on its connection failed: the error's name.
+    Error(&'static str),
+    /// The upstream closed the connection.
+    Closed,
+    /// What came was no answer of the protocol.
+    Invalid,
+    /// nginx gave up before the connection stood.
+    GaveUpConnecting,
+    /// nginx gave up after it had asked.
+    GaveUp,
+}
+
+impl Attempt {
+    /// The status, when it brought one.
+    #[must_use]
+    pub const fn status(self) -> Option<u16> {
+        match self {
+            Self::Status(status) => Some(status),
+            _ => None,
+        }
+    }
+}
+
+/// Those that a record has room for, and how many it has not.
+pub(super) fn all(record: &record::Request) -> (Vec<Attempt>, u16) {
+    let kept = usize::from(record.attempts).min(ATTEMPTS);
+    let attempts = record.statuses.into_iter().zip(record.outcomes).take(kept);
+    let attempts = attempts.map(|(status, end)| match (status, end) {
+        (0, outcome::NONE) => Attempt::Open,
+        (0, end) => Attempt::Ended(ended(end)),
+        (status, _) => Attempt::Status(status),
+    });
+    let left_out = usize::from(record.attempts) - kept;
+    (
+        attempts.collect(),
+        u16::try_from(left_out).unwrap_or(u16::MAX),
+    )
+}
+
+fn ended(end: u16) -> End {
+    match end {
+        outcome::CLOSED => End::Closed,
+        outcome::INVALID => End::Invalid,
+        outcome::GAVE_UP_CONNECTING => End::GaveUpConnecting,
+        outcome::GAVE_UP => End::GaveUp,
+        errno => End::Error(errnos::name(u32::from(errno))),
+    }
+}

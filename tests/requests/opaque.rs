@@ -1,0 +1,198 @@
+//! Clients whose talk cannot be read: TLS and HTTP/2. What their upstreams said is seen, what they
+//! were sent is not, so that without a log nothing is said, and with one the right thing.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use nginx_probe_tests::agent::Agent;
+use nginx_probe_tests::answers::told;
+use nginx_probe_tests::http::{Answer, get};
+use nginx_probe_tests::nginx::Nginx;
+use nginx_probe_tests::ports;
+
+use crate::scene::stage;
+
+/// Paths, and what the client is sent: two failures of the upstream, one of nginx's own.
+const PATHS: &[(&str, u16)] = &[
+    ("/status/200/a", 200),
+    ("/status/500/a", 500),
+    ("/kept/status/500/a", 500),
+    ("/own/500/a", 500),
+    ("/status/404/a", 404),
+];
+
+struct Opaque {
+    nginx: Nginx,
+    agent: Agent,
+    tls: u16,
+    http2: u16,
+    _folder: tempfile::TempDir,
+}
+
+impl Opaque {
+    /// With an access log that the agent reads, or with none.
+    fn start(logged: bool) -> Result<Self> {
+        let (tls, http2) = (ports::free()?, ports::free()?);
+        let certificates = tempfile::tempdir()?;
+        let made = rcgen::generate_simple_self_signed(["test".to_owned()])?;
+        let (key, pem) = (
+            certificates.path().join("key"),
+            certificates.path().join("pem"),
+        );
+        std::fs::write(&key, made.signing_key.serialize_pem())?;
+        std::fs::write(&pem, made.cert.pem())?;
+        let log = if logged { "" } else { "access_log off;" };
+        let (nginx, _upstream, folder) = stage(|builder| {
+            builder.location(&format!(
+                "{log} listen 127.0.0.1:{tls} ssl; listen 127.0.0.1:{http2} http2;
+                 ssl_certificate {}; ssl_certificate_key {};",
+                pem.display(),
+                key.display(),
+            ))
+        })?;
+        let pid_file = nginx.pid_file();
+        let watch = [
+            "--responses".as_ref(),
+            "--pid-file".as_ref(),
+            pid_file.as_os_str(),
+        ];
+        let agent = Agent::start(watch)?;
+        Ok(Self {
+            nginx,
+            agent,
+            tls,
+            http2,
+            _folder: folder,
+        })
+    }
+
+    /// Nothing is told of one answer, for no status was read; the log's lines are counted by cause.
+    fn check(self, logged: bool) -> Result<()> {
+        for (code, seen) in [("500", 3), ("200", 1)] {
+            if logged {
+                let labels = [("code", code), ("seen_by", "log")];
+                self.agent
+                    .wait_sample("nginx_http_responses_total", &labels, |count| {
+                        count >= f64::from(seen) - 0.5
+                    })?;
+            }
+        }
+        let count = |cause: &str| {
+            let labels = [("code", "500"), ("cause", cause)];
+            let name = "nginx_http_error_responses_total";
+            Ok::<_, anyhow::Error>(self.agent.sample(name, &labels)?.unwrap_or(0.0))
+        };
+        let (passed, unknown) = (count("upstream_response")?, count("unknown")?);
+        let expected = if logged { (2.0, 1.0) } else { (0.0, 0.0) };
+        let right = (passed - expected.0).abs() < 0.5 && (unknown - expected.1).abs() < 0.5;
+        self.agent.explain(right.then_some(()).with_context(|| {
+            format!("passed on {passed}, unknown {unknown}, expected {expected:?}")
+        }))?;
+        ensure!(told(&self.agent)?.is_empty(), "{:?}", told(&self.agent)?);
+        // A plain client of the same worker is told of as ever.
+        ensure!(get(self.nginx.port(), "/status/503/plain") == Answer::Status(503));
+        let plain = self
+            .agent
+            .wait_for("the plain answer", |r| r["type"] == "response")?;
+        ensure!(
+            plain["path"] == "/status/503/plain" && plain["cause"] == "upstream_response",
+            "{plain}"
+        );
+        self.agent.stop().map(|_| ())
+    }
+}
+
+#[test]
+fn tls_clients_are_told_of_by_the_log() -> Result<()> {
+    for logged in [true, false] {
+        let scene = Opaque::start(logged)?;
+        // Another nginx is the client that speaks TLS.
+        let client = Nginx::builder()
+            .location(&format!(
+                "location /t/ {{ proxy_pass https://127.0.0.1:{}/; }}",
+                scene.tls
+            ))
+            .start()?;
+        for (path, status) in PATHS {
+            let got = get(client.port(), &format!("/t{path}"));
+            ensure!(got == Answer::Status(*status), "{path}: {got:?}");
+        }
+        scene.check(logged)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn http2_clients_are_told_of_by_the_log() -> Result<()> {
+    for logged in [true, false] {
+        let scene = Opaque::start(logged)?;
+        let mut client = Http2::connect(scene.http2)?;
+        for (path, status) in PATHS {
+            let got = client.get(path)?;
+            ensure!(got == *status, "{path}: {got}");
+        }
+        scene.check(logged)?;
+    }
+    Ok(())
+}
+
+/// Just enough of HTTP/2 (RFC 9113) to ask nginx for a path.
+struct Http2 {
+    stream: TcpStream,
+    next: u32,
+}
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const END_STREAM: u8 = 1;
+
+impl Http2 {
+    fn connect(port: u16) -> Result<Self> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(15)))?;
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")?;
+        stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0])?;
+        Ok(Self { stream, next: 1 })
+    }
+
+    /// Asks, and reads the whole answer.
+    fn get(&mut self, path: &str) -> Result<u16> {
+        let length = u8::try_from(path.len())?;
+        // `:method GET` and `:scheme http` of HPACK's static table, then two literals.
+        let mut block = vec![0x82, 0x86, 0x04, length];
+        block.extend(path.as_bytes());
+        block.extend([0x01, 1, b'x']);
+        let mut frame = vec![0, 0, u8::try_from(block.len())?, HEADERS, 5];
+        frame.extend(self.next.to_be_bytes());
+        frame.extend(block);
+        self.stream.write_all(&frame)?;
+        let id = self.next;
+        self.next += 2;
+        let mut status = None;
+        loop {
+            let mut head = [0; 9];
+            self.stream.read_exact(&mut head)?;
+            let [high, middle, low, kind, flags, a, b, c, d] = head;
+            let mut payload = vec![0; u32::from_be_bytes([0, high, middle, low]).try_into()?];
+            self.stream.read_exact(&mut payload)?;
+            if u32::from_be_bytes([a, b, c, d]) != id {
+                continue;
+            }
+            if kind == HEADERS {
+                // The statuses that are in the static table, behind a change of the table's size.
+                let first = payload.iter().find(|byte| **byte & 0xe0 != 0x20);
+                status = match first {
+                    Some(0x88) => Some(200),
+                    Some(0x8d) => Some(404),
+                    Some(0x8e) => Some(500),
+                    other => anyhow::bail!("an unexpected status: {other:?}"),
+                };
+            }
+            if matches!(kind, HEADERS | DATA) && flags & END_STREAM != 0 {
+                return status.context("no headers");
+            }
+        }
+    }
+}
