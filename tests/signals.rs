@@ -44,7 +44,7 @@ fn a_kill_names_its_sender() -> Result<()> {
     assert_eq!(exit["signal"], "SIGKILL", "{exit}");
     assert_eq!(
         exit["sender"],
-        json!({"pid": sender, "uid": 0, "comm": "kill"}),
+        json!({"pid": sender, "uid": 0, "comm": "sh"}),
         "{exit}"
     );
     Ok(())
@@ -56,7 +56,7 @@ fn a_segmentation_fault_that_was_sent_is_no_crash() -> Result<()> {
     assert_eq!(exit["signal"], "SIGSEGV", "{exit}");
     assert_eq!(
         exit["sender"],
-        json!({"pid": sender, "uid": 0, "comm": "kill"}),
+        json!({"pid": sender, "uid": 0, "comm": "sh"}),
         "{exit}"
     );
     assert_eq!(exit["crash"], Value::Null, "{exit}");
@@ -87,16 +87,17 @@ fn crash(fault: Fault) -> Result<Value> {
     Ok(exit)
 }
 
-/// Sends a worker a signal by the command `kill`: the record of the death, and that command's process id.
+/// Sends a worker a signal from a shell: the record of the death, and the shell's process id.
 fn kill(flag: &str) -> Result<(Value, u32)> {
     let nginx = Nginx::builder().start()?;
     let agent = Agent::watch(&nginx)?;
     let worker = nginx.workers()?[0];
-    let mut killer = Command::new("kill")
-        .args([flag, &worker.to_string()])
+    // The shell's own `kill`: the program of that name is not on every Debian.
+    let mut killer = Command::new("sh")
+        .args(["-c", &format!("kill {flag} {worker}")])
         .stdin(Stdio::null())
         .spawn()
-        .context("running kill (Debian: procps)")?;
+        .context("running sh")?;
     let sender = killer.id();
     ensure!(killer.wait()?.success(), "kill {flag} {worker} failed");
     let exit = agent.wait_for("the kill", |r| is_exit(r, "killed"))?;

@@ -104,21 +104,33 @@ impl<T: Track> Fleet<T> {
         }
     }
 
-    /// Reports a child's start.
-    pub(super) fn announce(&mut self, pid: u32, role: Role, draining: bool) {
+    /// A child has said what it is.
+    fn announce(&mut self, pid: u32, role: Role, draining: bool) {
+        if !self.report_start(pid, role, draining) {
+            return;
+        }
+        if role == Role::Worker {
+            self.kernel.follow(pid);
+        } else {
+            self.kernel.take(pid);
+        }
+    }
+
+    /// Reports a child's start; `false` when it was reported before.
+    pub(super) fn report_start(&mut self, pid: u32, role: Role, draining: bool) -> bool {
         self.confirm_reload(pid);
         let Some(process) = self.processes.get_mut(&pid) else {
-            return;
+            return false;
         };
         process.look = None;
         let started_ns = process.started_ns;
         let Some(child) = process.child_mut() else {
-            return;
+            return false;
         };
         child.role = role;
         child.draining |= draining;
         if std::mem::replace(&mut child.announced, true) {
-            return;
+            return false;
         }
         let (instance, generation) = (child.instance.clone(), child.generation);
         let start = WorkerStart {
@@ -127,6 +139,7 @@ impl<T: Track> Fleet<T> {
             generation,
         };
         self.fact(started_ns, &instance, Event::WorkerStart(start));
+        true
     }
 
     /// What a new master forked before it was known for one are its children.

@@ -10,6 +10,7 @@ use crate::{
     crash::{Frame, Mappings, Registers},
     facts::{Crash, Event, Instance, MasterExit, Memory, Reason, Role, StackFrame, WorkerExit},
     lifecycle::{self, Status},
+    requests::Lost,
     signals::{self, Sent},
 };
 
@@ -89,8 +90,12 @@ impl<T: Track> Fleet<T> {
             self.upgrade_failed(pid, status);
             return;
         }
+        let lost = self.lost(pid, time_ns);
         if unsaid {
-            self.announce(pid, Role::Unknown, false);
+            // It died before it could say what it is; only workers take connections.
+            let served = lost.as_ref().is_some_and(|lost| lost.connections > 0);
+            let role = if served { Role::Worker } else { Role::Unknown };
+            self.report_start(pid, role, false);
         }
         let Some(process) = self.processes.remove(&pid) else {
             return;
@@ -102,7 +107,9 @@ impl<T: Track> Fleet<T> {
             }
             Kind::Candidate => {}
             Kind::Master(instance) => self.master_ended(pid, &process, instance, status, time_ns),
-            Kind::Child(child) => self.child_ended(pid, &process, child, status, time_ns),
+            Kind::Child(child) => {
+                self.child_ended(pid, &process, child, status, (time_ns, lost));
+            }
         }
     }
 
@@ -122,7 +129,7 @@ impl<T: Track> Fleet<T> {
         process: &Process,
         child: &Child,
         status: Status,
-        time_ns: u64,
+        (time_ns, lost): (u64, Option<Lost>),
     ) {
         let (reason, sender) =
             lifecycle::classify(pid, status, &process.signals, process.oom.is_some());
@@ -138,6 +145,9 @@ impl<T: Track> Fleet<T> {
             || sender
                 .as_ref()
                 .is_some_and(|sender| sender.pid == process.parent);
+        // One that died before it said what it is may well have been a worker.
+        let may_serve = matches!(child.role, Role::Worker | Role::Unknown);
+        let lost = may_serve.then_some(lost).flatten();
         let exit = WorkerExit {
             pid,
             role: child.role,
@@ -147,8 +157,9 @@ impl<T: Track> Fleet<T> {
             exit_code: status.exit_code,
             core_dumped: status.core_dumped,
             sender,
-            lost_connections: None,
-            lost_requests: None,
+            lost_connections: lost.as_ref().map(|lost| lost.connections),
+            lost_total: lost.as_ref().map(|lost| lost.total),
+            lost_requests: lost.map(|lost| lost.requests),
             crash: process.crash.clone().filter(|_| reason == Reason::Crash),
             memory: (reason == Reason::OomKill).then(|| self.memory(pid, process)),
             uptime_s: uptime_s(process.started_ns, time_ns),
@@ -230,7 +241,7 @@ impl<T: Track> Fleet<T> {
         gone.len()
     }
 
-    fn is_same(&self, pid: u32, process: &Process) -> bool {
+    pub(super) fn is_same(&self, pid: u32, process: &Process) -> bool {
         // `/proc` gives the start to 10 ms.
         self.proc.status(pid).is_some_and(|status| {
             !status.dead && status.started_ns.abs_diff(process.started_ns) < 20_000_000

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::{config, crash::Mappings, facts::Instance};
+use crate::{clock::boot_ns_now, config, crash::Mappings, facts::Instance};
 
 /// How long a death waits for the fork that replaces it, before it is taken for one that nginx
 /// does not replace; and how long a new binary may take to be forked for.
@@ -20,6 +20,13 @@ pub(super) struct Master {
     pub config: Option<config::Master>,
     /// The code that its workers inherit, kept for a crash after which nothing can be asked.
     pub mappings: Option<Mappings>,
+    /// When its configuration was read last, in nanoseconds since boot.
+    pub read_ns: u64,
+    /// It was seen waiting for a signal since it forked its workers. Kept where `/proc` is all that
+    /// tells of forks: until then, what it forks belongs together.
+    pub settled: bool,
+    /// When it was found, or was seen to have reloaded, in nanoseconds since boot.
+    forking_ns: u64,
     /// A SIGHUP of which nothing came yet.
     pub reload: Option<Reload>,
     /// It was told to end, and takes no SIGHUP any more.
@@ -51,6 +58,9 @@ impl Master {
             generation,
             config: None,
             mappings: None,
+            read_ns: 0,
+            settled: false,
+            forking_ns: boot_ns_now(),
             reload: None,
             stopping: false,
             is_init: false,
@@ -95,9 +105,41 @@ impl Master {
 
     /// Whether a child forked then takes the place of one that died.
     pub(super) fn replaces(&mut self, forked_ns: u64) -> bool {
-        self.owed
-            .retain(|died_ns| forked_ns.saturating_sub(*died_ns) < PATIENCE_NS);
+        self.forget_owed(forked_ns);
+        self.replaced_one()
+    }
+
+    /// A child has taken the place of one that died; `false` when none had.
+    pub(super) fn replaced_one(&mut self) -> bool {
         self.owed.pop_front().is_some()
+    }
+
+    /// How many workers died that nginx has still to replace.
+    pub(super) fn owed(&self) -> usize {
+        self.owed.len()
+    }
+
+    fn forget_owed(&mut self, now_ns: u64) {
+        self.owed
+            .retain(|died_ns| now_ns.saturating_sub(*died_ns) < PATIENCE_NS);
+    }
+
+    /// New workers were seen that nobody had to make room for: more of them may follow.
+    pub(super) fn is_reloading(&mut self) {
+        self.settled = false;
+        self.forking_ns = boot_ns_now();
+    }
+
+    /// Whether it waited for a signal before its children were listed; `None` when nobody may know.
+    /// A master that waits has forked all that it had to, and what it has not replaced for long, it
+    /// does not replace.
+    pub(super) fn looked_at(&mut self, waits: Option<bool>, now_ns: u64) {
+        let quiet = now_ns.saturating_sub(self.forking_ns) > PATIENCE_NS;
+        // What began since may go on.
+        if waits.unwrap_or(quiet) && self.forking_ns <= now_ns {
+            self.settled = true;
+            self.forget_owed(now_ns);
+        }
     }
 }
 
@@ -139,6 +181,34 @@ mod tests {
         master.stopping = true;
         master.told_to_reload(1);
         assert!(master.reload.is_none());
+    }
+
+    #[test]
+    fn only_a_later_look_settles_a_master() {
+        let mut master = master();
+        let before = boot_ns_now();
+        master.is_reloading();
+        master.looked_at(Some(true), before - 1);
+        assert!(!master.settled, "it waited before it reloaded");
+        master.looked_at(Some(false), before + PATIENCE_NS * 2);
+        assert!(!master.settled, "it has something to do");
+        master.looked_at(Some(true), boot_ns_now());
+        assert!(master.settled);
+        master.is_reloading();
+        master.looked_at(None, boot_ns_now());
+        assert!(!master.settled, "nobody can tell yet");
+        master.looked_at(None, boot_ns_now() + PATIENCE_NS + 1);
+        assert!(master.settled);
+    }
+
+    #[test]
+    fn a_death_is_owed_while_its_master_is_busy() {
+        let mut master = master();
+        master.owe_replacement(1);
+        master.looked_at(Some(false), PATIENCE_NS * 9);
+        assert_eq!(master.owed(), 1);
+        master.looked_at(Some(true), boot_ns_now() + PATIENCE_NS * 9);
+        assert_eq!(master.owed(), 0);
     }
 
     #[test]

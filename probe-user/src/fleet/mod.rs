@@ -5,6 +5,7 @@
 //! set some time after the fork, so a process is looked at until it says what it is.
 
 mod births;
+mod children;
 mod deaths;
 mod master;
 mod process;
@@ -12,14 +13,16 @@ mod promote;
 mod reload;
 mod scan;
 mod select;
+mod serving;
 mod settle;
+mod slots;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     time::Duration,
 };
 
-use nginx_probe_ebpf::record::Record;
+use nginx_probe_ebpf::{connection::Connection, record::Record};
 
 use self::{
     master::Master,
@@ -29,12 +32,13 @@ use crate::{
     clock::Time,
     config,
     crash::Symbolizer,
+    error_path::Messages,
     facts::{Event, Fact, Instance, Role},
     oom::KernelLog,
     proc::Proc,
 };
 
-pub use self::select::Selection;
+pub use self::{select::Selection, slots::Worker};
 
 /// How long the files of a crash are kept for the next one.
 const KEEP_FILES: Duration = Duration::from_mins(1);
@@ -45,6 +49,17 @@ pub trait Track {
     fn track(&mut self, pid: u32);
     /// Ends it.
     fn untrack(&mut self, pid: u32);
+    /// Whether records tell of forks, ends and signals. Where none do, `/proc` is all there is.
+    fn tells(&self) -> bool {
+        true
+    }
+    /// Begins to follow the requests of a worker, if they are not followed yet.
+    fn follow(&mut self, _pid: u32) {}
+    /// Stops following a process's requests, and gives the connections that it has; nothing where
+    /// they were not followed.
+    fn take(&mut self, _pid: u32) -> Option<Vec<Connection>> {
+        None
+    }
 }
 
 /// All that is known of the host's nginx processes.
@@ -60,6 +75,12 @@ pub struct Fleet<T> {
     facts: Vec<Fact>,
     /// Masters whose whole pid namespace has ended with them.
     fallen: VecDeque<u32>,
+    /// What the messages are that workers have for their error logs.
+    messages: Messages,
+    /// Workers that were found without a master.
+    strays: HashSet<u32>,
+    /// When the children of masters are listed next, where no record tells of them.
+    list_ns: u64,
     /// Counts changes of masters and their settings.
     version: u64,
 }
@@ -94,6 +115,9 @@ impl<T: Track> Fleet<T> {
             masters: HashMap::new(),
             facts: Vec::new(),
             fallen: VecDeque::new(),
+            messages: Messages::default(),
+            strays: HashSet::new(),
+            list_ns: 0,
             version: 0,
         }
     }
@@ -113,6 +137,10 @@ impl<T: Track> Fleet<T> {
                     process.oom = Some(oom.rss_pages.saturating_mul(page_size()));
                 }
             }
+            Record::Request(request) => self.answered(request),
+            Record::Errno(failure) => self.call_failed(failure),
+            Record::AcceptDrop(dropped) => self.dropped(dropped),
+            Record::LogMessage(message) => self.messages.learn(self.proc.root(), message),
         }
     }
 
@@ -152,6 +180,19 @@ impl<T: Track> Fleet<T> {
         counts
     }
 
+    /// Workers that run on without a master: their own has died, before the agent came or since.
+    pub fn orphans(&mut self) -> usize {
+        let proc = &self.proc;
+        self.strays.retain(|pid| {
+            let title = proc.title(*pid).unwrap_or_default();
+            config::Role::of_title(&title).is_some_and(|role| role != config::Role::Master)
+        });
+        let of_no_master = self.processes.values().filter(|process| {
+            process.child().is_some() && !self.masters.contains_key(&process.parent)
+        });
+        of_no_master.count() + self.strays.len()
+    }
+
     /// Where processes are looked up.
     pub const fn proc(&self) -> &Proc {
         &self.proc
@@ -165,6 +206,11 @@ impl<T: Track> Fleet<T> {
     /// The kernel side.
     pub const fn kernel(&self) -> &T {
         &self.kernel
+    }
+
+    /// What the messages are that workers have for their error logs.
+    pub const fn messages_mut(&mut self) -> &mut Messages {
+        &mut self.messages
     }
 
     /// Frees what was kept to make a run of crashes cheap.

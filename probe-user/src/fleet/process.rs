@@ -54,7 +54,10 @@ pub(super) struct Child {
     pub announced: bool,
     /// Told to end once its connections have.
     pub draining: bool,
-    /// Forked after a SIGHUP: once it says what it is, it proves that the reload went well.
+    /// Stands for it in metric labels: see `slots`.
+    pub slot: Option<u32>,
+    /// Forked after a SIGHUP, or where none can be seen, when nobody had to be replaced: once it
+    /// says what it is, it proves that the reload went well.
     pub since_hup: bool,
     /// Forked after a SIGUSR2: it may be there to run a new binary.
     pub may_be_binary: bool,
@@ -69,6 +72,7 @@ impl Child {
             role: Role::Unknown,
             announced: false,
             draining: false,
+            slot: None,
             since_hup: false,
             may_be_binary: false,
         }

@@ -4,6 +4,7 @@ use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
 use super::{Fleet, Track, master::Master, process::Kind};
 use crate::{
+    clock::boot_ns_now,
     config,
     crash::Mappings,
     facts::{Event, Instance, Upgrade},
@@ -41,6 +42,7 @@ impl<T: Track> Fleet<T> {
         }
         let mut master = Master::new(pid, instance.clone(), generation);
         master.config = config;
+        master.read_ns = boot_ns_now();
         master.is_init = self.proc.inner_pid(pid) == Some(1);
         let upgrade = self.masters.contains_key(&parent).then_some(Upgrade {
             old_master: parent,
@@ -48,6 +50,7 @@ impl<T: Track> Fleet<T> {
             generation,
         });
         self.masters.insert(pid, master);
+        self.kernel.take(pid);
         self.keep_mappings(pid);
         self.version += 1;
         if let Some(upgrade) = upgrade {
@@ -101,6 +104,7 @@ impl<T: Track> Fleet<T> {
         warn_of(pid, &config);
         if let Some(master) = self.masters.get_mut(&pid) {
             master.config = config.ok().or_else(|| master.config.take());
+            master.read_ns = boot_ns_now();
             self.version += 1;
         }
         self.keep_mappings(pid);

@@ -18,7 +18,7 @@ const GIVE_UP_NS: u64 = 60_000_000_000;
 
 impl<T: Track> Fleet<T> {
     /// A child of a master is certain to be one that serves: if it was forked after a SIGHUP, the
-    /// reload went well.
+    /// reload went well. Where no record tells of a SIGHUP, one that replaces nobody proves it.
     pub(super) fn confirm_reload(&mut self, pid: u32) {
         let Some(process) = self.processes.get_mut(&pid) else {
             return;
@@ -31,10 +31,21 @@ impl<T: Track> Fleet<T> {
             return; // found, not forked before our eyes
         }
         let since_hup = std::mem::take(&mut child.since_hup);
+        let tells = self.kernel.tells();
         let Some(master) = self.masters.get_mut(&parent) else {
             return;
         };
-        if master.replaces(forked_ns) || !since_hup || master.reload.take().is_none() {
+        let proves = if tells {
+            !master.replaces(forked_ns) && since_hup && master.reload.take().is_some()
+        } else {
+            if since_hup {
+                master.is_reloading();
+            } else if master.settled {
+                master.replaced_one();
+            }
+            since_hup
+        };
+        if !proves {
             return;
         }
         master.generation += 1;
@@ -52,15 +63,23 @@ impl<T: Track> Fleet<T> {
     }
 
     /// The workers of the last configuration will end; those forked with `first` are of the new one.
+    /// Where no record tells of forks, those are the ones that were seen first with it, and the
+    /// others say by themselves when they begin to end.
     fn drain_before(&mut self, master: u32, first: u32, generation: u32) {
+        let tells = self.kernel.tells();
+        let first_ns = self.processes.get(&first).map_or(0, |it| it.known_ns);
         for pid in self.children_of(master) {
-            let Some(child) = self.processes.get_mut(&pid).and_then(Process::child_mut) else {
+            let Some(process) = self.processes.get_mut(&pid) else {
                 continue;
             };
-            if std::mem::take(&mut child.since_hup) || pid == first {
+            let with_first = pid == first || !tells && process.known_ns >= first_ns;
+            let Some(child) = process.child_mut() else {
+                continue;
+            };
+            if std::mem::take(&mut child.since_hup) || with_first {
                 child.generation = generation;
             } else {
-                child.draining = true;
+                child.draining |= tells;
             }
         }
     }

@@ -86,7 +86,7 @@ impl<T: Track> Fleet<T> {
     }
 
     /// A process with a watched name that no record told of.
-    fn found(&mut self, pid: u32, status: &Status, known_ns: u64) {
+    pub(super) fn found(&mut self, pid: u32, status: &Status, known_ns: u64) {
         if self.processes.contains_key(&pid) {
             return;
         }
@@ -94,7 +94,7 @@ impl<T: Track> Fleet<T> {
         let mut process = Process::new(status.parent, status.started_ns, Kind::Candidate);
         process.known_ns = known_ns;
         // A fork that ran no other program since shares its parent's stack address.
-        process.executed = parent.is_none_or(|parent| {
+        process.executed = parent.as_ref().is_none_or(|parent| {
             let known = parent.stack_start > HIDDEN && status.stack_start > HIDDEN;
             known && parent.stack_start != status.stack_start
         });
@@ -112,9 +112,13 @@ impl<T: Track> Fleet<T> {
         } else if role.is_some_and(|role| role != config::Role::Master) {
             // A worker of a master that is not followed, or whose master is gone.
             self.kernel.untrack(pid);
+            if parent.is_none_or(|parent| !self.names.contains(&parent.comm)) {
+                self.strays.insert(pid);
+            }
             return;
         }
         self.processes.insert(pid, process);
+        self.weigh(pid, status.parent);
         self.look_at(pid);
     }
 }

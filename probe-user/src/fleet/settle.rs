@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use super::{Fleet, Track, process::Look};
+use super::{Fleet, Track, children::LIST_NS, process::Look};
 
 impl<T: Track> Fleet<T> {
     /// Looks at what is due. Call it again after [`Self::next_look`].
     pub fn settle(&mut self, now_ns: u64) {
+        if !self.kernel.tells() && self.list_ns <= now_ns {
+            self.list_ns = now_ns.saturating_add(LIST_NS);
+            self.list_children(now_ns);
+        }
         let due: Vec<(u32, Look)> = self
             .processes
             .iter()
@@ -20,6 +24,7 @@ impl<T: Track> Fleet<T> {
             self.look_at(pid);
         }
         self.settle_reloads(now_ns);
+        self.assign_slots();
     }
 
     /// How long nothing is due; `None` while nothing is waited for.
@@ -33,7 +38,8 @@ impl<T: Track> Fleet<T> {
             .masters
             .values()
             .filter_map(|master| Some(master.reload?.look_ns));
-        let next_ns = looks.chain(reloads).min()?;
+        let list = (!self.kernel.tells() && !self.masters.is_empty()).then_some(self.list_ns);
+        let next_ns = looks.chain(reloads).chain(list).min()?;
         Some(Duration::from_nanos(next_ns.saturating_sub(now_ns)))
     }
 }

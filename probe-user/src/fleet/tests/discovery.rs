@@ -24,15 +24,8 @@ fn a_running_nginx_is_found_with_its_roles() {
             "start 13 cache_manager 1"
         ]
     );
-    let instance: Instance = "/run/x.pid".into();
-    assert_eq!(
-        fleet.counts()[&instance],
-        Counts {
-            workers: 2,
-            draining: 0
-        }
-    );
-    let mut tracked = fleet.kernel().0.clone();
+    assert_eq!(counts(&fleet), (2, 0));
+    let mut tracked = fleet.kernel().pids.clone();
     tracked.sort_unstable();
     assert_eq!(
         tracked,
@@ -43,10 +36,7 @@ fn a_running_nginx_is_found_with_its_roles() {
 
 #[test]
 fn scanning_again_finds_nothing_new() {
-    let host = Host::new();
-    host.nginx(10);
-    let mut fleet = scanned(&host, Selection::default());
-    told(&mut fleet);
+    let (_host, mut fleet) = known();
     fleet.scan().expect("readable");
     assert_eq!(told(&mut fleet), [""; 0]);
 }
@@ -66,9 +56,9 @@ fn only_what_is_asked_for_is_followed() {
     assert_eq!(told(&mut fleet).len(), 3);
     assert!(fleet.masters().all(|(pid, ..)| pid == 20));
     assert!(
-        fleet.kernel().0.iter().all(|pid| *pid >= 20),
+        fleet.kernel().pids.iter().all(|pid| *pid >= 20),
         "{:?}",
-        fleet.kernel().0
+        fleet.kernel().pids
     );
 }
 
@@ -121,13 +111,10 @@ fn a_successor_in_the_same_place_goes_on_with_the_name() {
 
 #[test]
 fn what_ended_unseen_is_dropped() {
-    let host = Host::new();
-    host.nginx(10);
-    let mut fleet = scanned(&host, Selection::default());
-    told(&mut fleet);
+    let (host, mut fleet) = known();
     host.gone(11);
     assert_eq!(fleet.reconcile(), 1);
-    assert!(!fleet.kernel().0.contains(&11));
+    assert!(!fleet.kernel().pids.contains(&11));
     assert!(Path::new(&host.path(12)).exists());
 }
 
@@ -140,33 +127,19 @@ fn a_long_line_of_impostors_costs_little() {
     host.nginx(10);
     let mut fleet = scanned(&host, Selection::default());
     assert_eq!(told(&mut fleet).len(), 3);
-    assert_eq!(fleet.kernel().0.len(), 4);
+    assert_eq!(fleet.kernel().pids.len(), 4);
 }
 
 #[test]
 fn records_older_than_the_scan_change_nothing() {
-    let host = Host::new();
-    host.nginx(10);
-    let mut fleet = scanned(&host, Selection::default());
-    told(&mut fleet);
+    let (_host, mut fleet) = known();
     let old = |kind: RecordKind, pid| Header {
         kind: kind as u32,
         pid,
         time_ns: 1,
     };
-    let exec = Exec {
-        header: old(RecordKind::Exec, 10),
-        comm: [0; 16],
-        watched: 1,
-        padding: 0,
-    };
-    fleet.record(&Record::Exec(exec));
-    let fork = Fork {
-        header: old(RecordKind::Fork, 11),
-        parent: 10,
-        padding: 0,
-    };
-    fleet.record(&Record::Fork(fork));
+    executed(&mut fleet, old(RecordKind::Exec, 10), true);
+    forked(&mut fleet, old(RecordKind::Fork, 11), 10);
     fleet.settle(u64::MAX);
     assert_eq!(told(&mut fleet), [""; 0]);
     assert_eq!(fleet.masters().count(), 1);

@@ -4,10 +4,7 @@ use super::*;
 
 #[test]
 fn a_fork_is_no_master_though_it_has_its_title() {
-    let host = Host::new();
-    host.nginx(10);
-    let mut fleet = scanned(&host, Selection::default());
-    told(&mut fleet);
+    let (host, mut fleet) = known();
     host.process(15, 10, "nginx", MASTER, 500);
     fork(&mut fleet, 10, 15);
     assert_eq!(told(&mut fleet), [""; 0]);
@@ -18,15 +15,24 @@ fn a_fork_is_no_master_though_it_has_its_title() {
 
 #[test]
 fn a_child_that_dies_before_it_says_what_it_is_still_counts() {
-    let host = Host::new();
-    host.nginx(10);
-    let mut fleet = scanned(&host, Selection::default());
-    told(&mut fleet);
+    let (_host, mut fleet) = known();
     fork(&mut fleet, 10, 15);
     exit(&mut fleet, 15, 2 << 8);
     assert_eq!(
         told(&mut fleet),
         ["exit 15 unknown error_exit", "start 15 unknown 1"]
+    );
+}
+
+#[test]
+fn one_that_dies_with_a_client_was_a_worker() {
+    let (_host, mut fleet) = known();
+    fork(&mut fleet, 10, 15);
+    fleet.kernel_mut().held = Some((15, client()));
+    exit(&mut fleet, 15, 11);
+    assert_eq!(
+        told(&mut fleet),
+        ["exit 15 worker crash", "start 15 worker 1"]
     );
 }
 
@@ -49,48 +55,29 @@ fn a_start_is_followed_from_its_first_process() {
 
 #[test]
 fn a_reload_counts_a_generation_and_drains_the_last() {
-    let host = Host::new();
-    host.nginx(10);
-    let mut fleet = scanned(&host, Selection::default());
-    told(&mut fleet);
+    let (host, mut fleet) = known();
     hup(&mut fleet, 10);
     host.process(15, 10, "nginx", WORKER, 500);
     fork(&mut fleet, 10, 15);
     assert_eq!(told(&mut fleet), ["reload Ok 2", "start 15 worker 2"]);
-    let instance: Instance = "/run/x.pid".into();
-    assert_eq!(
-        fleet.counts()[&instance],
-        Counts {
-            workers: 1,
-            draining: 2
-        }
-    );
+    assert_eq!(counts(&fleet), (1, 2));
     exit(&mut fleet, 11, 0);
     assert_eq!(told(&mut fleet), ["exit 11 worker graceful"]);
 }
 
 #[test]
 fn a_refused_reload_needs_the_master_to_wait_again() {
-    let host = Host::new();
-    host.nginx(10);
-    let mut fleet = scanned(&host, Selection::default());
-    told(&mut fleet);
+    let (host, mut fleet) = known();
     hup(&mut fleet, 10);
     let status = |pending| format!("SigPnd:\t0\nShdPnd:\t000000000000000{pending}\n");
-    let call = |number: &str| fs::write(host.path(10).join("syscall"), number).expect("written");
-    let waits = if cfg!(target_arch = "x86_64") {
-        "130 0x7f"
-    } else {
-        "133 0x7f"
-    };
     let later = |step: u64| crate::clock::boot_ns_now() + step * 1_000_000_000;
     fs::write(host.path(10).join("status"), status(1)).expect("written");
-    call(waits);
+    host.call(10, WAITS);
     fleet.settle(later(1)); // not yet taken
     fs::write(host.path(10).join("status"), status(0)).expect("written");
-    call("running");
+    host.call(10, "running");
     fleet.settle(later(2)); // reads its configuration
-    call(waits);
+    host.call(10, WAITS);
     fleet.settle(later(3)); // waits: a fork may be on its way
     assert_eq!(told(&mut fleet), [""; 0]);
     fleet.settle(later(4));
@@ -101,10 +88,7 @@ fn a_refused_reload_needs_the_master_to_wait_again() {
 
 #[test]
 fn an_upgrade_orphans_nobody() {
-    let host = Host::new();
-    host.nginx(10);
-    let mut fleet = scanned(&host, Selection::default());
-    told(&mut fleet);
+    let (host, mut fleet) = known();
     host.process(50, 10, "nginx", MASTER, 500);
     fork(&mut fleet, 10, 50);
     exec(&mut fleet, 50);
@@ -118,10 +102,7 @@ fn an_upgrade_orphans_nobody() {
 
 #[test]
 fn a_killed_master_leaves_its_workers_known() {
-    let host = Host::new();
-    host.nginx(10);
-    let mut fleet = scanned(&host, Selection::default());
-    told(&mut fleet);
+    let (_host, mut fleet) = known();
     exit(&mut fleet, 10, 9);
     assert_eq!(told(&mut fleet), ["gone 10 3"]);
     exit(&mut fleet, 11, 11);
@@ -133,47 +114,23 @@ fn a_killed_master_leaves_its_workers_known() {
 
 #[test]
 fn a_command_that_a_refused_configuration_runs_is_no_reload() {
-    let host = Host::new();
-    host.nginx(10);
-    let mut fleet = scanned(&host, Selection::default());
-    told(&mut fleet);
+    let (host, mut fleet) = known();
     hup(&mut fleet, 10);
     host.process(15, 10, "nginx", MASTER, 500);
     fork(&mut fleet, 10, 15);
-    let header = header(RecordKind::Exec, 15);
-    fleet.record(&Record::Exec(Exec {
-        header,
-        comm: *b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
-        watched: 0,
-        padding: 0,
-    }));
+    executed(&mut fleet, header(RecordKind::Exec, 15), false);
     fs::write(host.path(10).join("status"), "SigPnd:\t0\nShdPnd:\t0\n").expect("written");
-    let waits = if cfg!(target_arch = "x86_64") {
-        "130 0x7f"
-    } else {
-        "133 0x7f"
-    };
-    fs::write(host.path(10).join("syscall"), waits).expect("written");
+    host.call(10, WAITS);
     for step in 1..=2 {
         fleet.settle(crate::clock::boot_ns_now() + step * 1_000_000_000);
     }
     assert_eq!(told(&mut fleet), ["reload Failed 1"]);
-    let instance: Instance = "/run/x.pid".into();
-    assert_eq!(
-        fleet.counts()[&instance],
-        Counts {
-            workers: 2,
-            draining: 0
-        }
-    );
+    assert_eq!(counts(&fleet), (2, 0));
 }
 
 #[test]
 fn a_death_while_the_configuration_is_read_does_not_hide_the_reload() {
-    let host = Host::new();
-    host.nginx(10);
-    let mut fleet = scanned(&host, Selection::default());
-    told(&mut fleet);
+    let (host, mut fleet) = known();
     hup(&mut fleet, 10);
     exit(&mut fleet, 11, 11);
     host.process(15, 10, "nginx", WORKER, 500);
@@ -186,10 +143,7 @@ fn a_death_while_the_configuration_is_read_does_not_hide_the_reload() {
 
 #[test]
 fn a_worker_that_replaces_a_dead_one_is_no_reload() {
-    let host = Host::new();
-    host.nginx(10);
-    let mut fleet = scanned(&host, Selection::default());
-    told(&mut fleet);
+    let (host, mut fleet) = known();
     exit(&mut fleet, 11, 11);
     hup(&mut fleet, 10);
     host.process(15, 10, "nginx", WORKER, 500);
@@ -205,10 +159,7 @@ fn a_worker_that_replaces_a_dead_one_is_no_reload() {
 
 #[test]
 fn a_new_binary_that_does_not_start_is_no_worker() {
-    let host = Host::new();
-    host.nginx(10);
-    let mut fleet = scanned(&host, Selection::default());
-    told(&mut fleet);
+    let (host, mut fleet) = known();
     signal(&mut fleet, 10, crate::signals::USR2);
     host.process(15, 10, "nginx", MASTER, 500);
     fork(&mut fleet, 10, 15);
@@ -218,10 +169,7 @@ fn a_new_binary_that_does_not_start_is_no_worker() {
 
 #[test]
 fn a_worker_after_an_ignored_upgrade_is_a_worker() {
-    let host = Host::new();
-    host.nginx(10);
-    let mut fleet = scanned(&host, Selection::default());
-    told(&mut fleet);
+    let (host, mut fleet) = known();
     signal(&mut fleet, 10, crate::signals::USR2);
     host.process(15, 10, "nginx", WORKER, 500);
     fork(&mut fleet, 10, 15);

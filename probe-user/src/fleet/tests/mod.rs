@@ -2,28 +2,51 @@
 
 use std::{fs, path::Path};
 
+use nginx_probe_ebpf::connection::{BLANK_CONNECTION, Connection, role};
 use nginx_probe_ebpf::record::{Exec, Exit, Fork, Header, Kind as RecordKind, Record};
 
 use super::*;
 use crate::facts::{MasterExit, Reason};
 
+mod children;
 mod discovery;
 mod events;
+mod slots;
 
 const MASTER: &str = "nginx: master process /usr/sbin/nginx -c /etc/nginx.conf";
+const DRAINING: &str = "nginx: worker process is shutting down";
+/// What a master shows in `/proc/PID/syscall` while it waits for a signal.
+const WAITS: &str = if cfg!(target_arch = "x86_64") {
+    "130 0x7f"
+} else {
+    "133 0x7f"
+};
 const WORKER: &str = "nginx: worker process";
 
 /// Which processes the kernel side would follow.
 #[derive(Default)]
-struct Tracked(Vec<u32>);
+struct Tracked {
+    pids: Vec<u32>,
+    /// No record tells of anything.
+    silent: bool,
+    /// Connections that a process has.
+    held: Option<(u32, Connection)>,
+}
 
 impl Track for Tracked {
     fn track(&mut self, pid: u32) {
         self.untrack(pid);
-        self.0.push(pid);
+        self.pids.push(pid);
     }
     fn untrack(&mut self, pid: u32) {
-        self.0.retain(|other| *other != pid);
+        self.pids.retain(|other| *other != pid);
+    }
+    fn tells(&self) -> bool {
+        !self.silent
+    }
+    fn take(&mut self, pid: u32) -> Option<Vec<Connection>> {
+        let held = self.held.take_if(|(holder, _)| *holder == pid);
+        held.map(|(_, connection)| vec![connection])
     }
 }
 
@@ -70,11 +93,19 @@ impl Host {
         }
     }
 
+    /// What a process's `/proc/PID/syscall` shows.
+    fn call(&self, pid: u32, call: &str) {
+        fs::write(self.path(pid).join("syscall"), call).expect("written");
+    }
+
     fn files(&self) -> std::path::PathBuf {
         let files = self.folder.path().join("files");
         fs::create_dir_all(files.join("etc")).expect("folder");
         let text = "pid /run/x.pid; events {} http { access_log off; }";
-        fs::write(files.join("etc/nginx.conf"), text).expect("configuration");
+        let path = files.join("etc/nginx.conf");
+        if !path.exists() {
+            fs::write(path, text).expect("configuration");
+        }
         files
     }
 
@@ -127,6 +158,21 @@ fn scanned(host: &Host, selection: Selection) -> Fleet<Tracked> {
     fleet
 }
 
+/// A running nginx, 10, with two workers and a cache manager, that the agent knows.
+fn known() -> (Host, Fleet<Tracked>) {
+    let host = Host::new();
+    host.nginx(10);
+    let mut fleet = scanned(&host, Selection::default());
+    assert_eq!(told(&mut fleet).len(), 3);
+    (host, fleet)
+}
+
+/// Workers that serve and that drain.
+fn counts(fleet: &Fleet<Tracked>) -> (u32, u32) {
+    let counts = fleet.counts()["/run/x.pid"];
+    (counts.workers, counts.draining)
+}
+
 fn header(kind: RecordKind, pid: u32) -> Header {
     Header {
         kind: kind as u32,
@@ -136,7 +182,10 @@ fn header(kind: RecordKind, pid: u32) -> Header {
 }
 
 fn fork(fleet: &mut Fleet<Tracked>, parent: u32, pid: u32) {
-    let header = header(RecordKind::Fork, pid);
+    forked(fleet, header(RecordKind::Fork, pid), parent);
+}
+
+fn forked(fleet: &mut Fleet<Tracked>, header: Header, parent: u32) {
     fleet.record(&Record::Fork(Fork {
         header,
         parent,
@@ -145,11 +194,14 @@ fn fork(fleet: &mut Fleet<Tracked>, parent: u32, pid: u32) {
 }
 
 fn exec(fleet: &mut Fleet<Tracked>, pid: u32) {
-    let header = header(RecordKind::Exec, pid);
+    executed(fleet, header(RecordKind::Exec, pid), true);
+}
+
+fn executed(fleet: &mut Fleet<Tracked>, header: Header, watched: bool) {
     fleet.record(&Record::Exec(Exec {
         header,
         comm: [0; 16],
-        watched: 1,
+        watched: watched.into(),
         padding: 0,
     }));
 }
@@ -161,6 +213,14 @@ fn exit(fleet: &mut Fleet<Tracked>, pid: u32, status: u32) {
         status,
         padding: 0,
     }));
+}
+
+/// A connection of a client that said nothing yet.
+fn client() -> Connection {
+    Connection {
+        role: role::CLIENT,
+        ..BLANK_CONNECTION
+    }
 }
 
 fn hup(fleet: &mut Fleet<Tracked>, pid: u32) {
