@@ -4,7 +4,13 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde::{Serialize, Serializer};
 
-use crate::clock::Time;
+use crate::{
+    clock::Time,
+    errnos::Failure,
+    hang::{Hung, Returned},
+    listen_queue::Overflow,
+    requests::{Answer, LostRequest},
+};
 
 /// Which nginx: its master's pid-file path, or `pid:N`.
 pub type Instance = Arc<str>;
@@ -35,8 +41,35 @@ pub enum Event {
     Upgrade(Upgrade),
     /// The access log has so many new answers, by status.
     Responses(BTreeMap<u16, u64>),
+    /// The error log says that a configuration was refused, and why: of a reload, or of a test.
+    ConfigRefused(String),
+    /// A worker answered with a failure, or hid an upstream's.
+    Answer(Box<Answer>),
+    /// A system call of a worker failed in a way that makes requests fail.
+    CallFailed(Box<Failure>),
+    /// A worker accepted a connection and closed it unserved.
+    Dropped(Dropped),
+    /// A listen queue had no room.
+    Overflow(Box<Overflow>),
+    /// A worker does not return to its event loop.
+    Hung(Box<Hung>),
+    /// One that did not does so again, or ended.
+    Returned(Returned),
     /// The kernel side could not deliver so many records.
     Lost(u64),
+}
+
+/// A connection that was accepted and closed unserved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    /// The worker.
+    pub pid: u32,
+    /// Connections that it had then, of clients and to upstreams.
+    pub connections: u32,
+    /// It was refused memory in the same turn.
+    pub for_memory: bool,
+    /// The client's address.
+    pub client: Option<String>,
 }
 
 /// What a process of nginx is there for.
@@ -148,10 +181,13 @@ pub struct WorkerExit {
     pub core_dumped: bool,
     /// Who sent the signal, when a process did.
     pub sender: Option<Sender>,
-    /// Connections that died with it; null while nothing counts them.
+    /// Clients' connections that died with it; null where nothing follows them.
     pub lost_connections: Option<u64>,
-    /// Requests that died with it; null while nothing follows them.
-    pub lost_requests: Option<Vec<String>>,
+    /// Requests without an answer that died with it, the oldest 64; null where nothing follows them.
+    pub lost_requests: Option<Vec<LostRequest>>,
+    /// All of them.
+    #[serde(rename = "lost_requests_total")]
+    pub lost_total: Option<u64>,
     /// Where it crashed.
     pub crash: Option<Crash>,
     /// What the OOM killer saw.

@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use crate::{
     clock::Time,
-    correlator::Incident,
+    correlator::{Cause, Incident},
     facts::{Instance, MasterExit, Reload, Upgrade, WorkerExit, WorkerStart},
+    requests::Answer,
 };
 
 /// One record.
@@ -38,6 +39,52 @@ pub enum Body {
     Reload(Reload),
     Upgrade(Upgrade),
     Incident(Box<Incident>),
+    Response(Box<Response>),
+}
+
+/// A failed answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Response {
+    /// What the client was sent.
+    pub status: u16,
+    /// Why.
+    pub cause: Cause,
+    /// The upstreams' statuses in order; null for one that brought none.
+    pub upstream_status: Vec<Option<u16>>,
+    /// The last upstream's address.
+    pub upstream: Option<String>,
+    /// What it speaks.
+    pub protocol: Option<&'static str>,
+    /// The request's method, when its beginning was seen.
+    pub method: Option<String>,
+    /// Its path, without the query.
+    pub path: Option<String>,
+    /// The client's address.
+    pub client: Option<String>,
+    /// The worker.
+    pub worker_pid: u32,
+    /// Which sources saw it.
+    pub seen_by: Vec<&'static str>,
+}
+
+impl Response {
+    /// What the kernel half saw.
+    #[must_use]
+    pub fn of(answer: &Answer, status: u16, cause: Cause) -> Self {
+        let request = answer.request.as_ref();
+        Self {
+            status,
+            cause,
+            upstream_status: answer.attempts.iter().map(|one| one.status()).collect(),
+            upstream: answer.upstream.clone(),
+            protocol: answer.protocol,
+            method: request.map(|request| request.method.clone()),
+            path: request.map(|request| request.path.clone()),
+            client: answer.client.clone(),
+            worker_pid: answer.pid,
+            seen_by: vec!["kernel"],
+        }
+    }
 }
 
 impl Record {
@@ -51,6 +98,7 @@ impl Record {
             Body::Reload(_) => "reload",
             Body::Upgrade(_) => "upgrade",
             Body::Incident(_) => "incident",
+            Body::Response(_) => "response",
         };
         Self {
             time,

@@ -1,10 +1,13 @@
 //! A run of failures with one cause on one nginx.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{Cause, summary};
+use super::{
+    Cause, summary,
+    suspects::{Death, Suspects},
+};
 use crate::clock::Time;
 
 /// Different pieces of evidence that an incident keeps; more are counted in the last.
@@ -82,8 +85,11 @@ pub(super) struct Run {
     pub last_evidence: Time,
     pub last_said: Time,
     pub last_death: Option<Time>,
+    /// Processes that fail as long as nothing else is said: it does not close while there are any.
+    pub lasting: BTreeSet<u32>,
     /// Something is not yet written.
     pub changed: bool,
+    suspects: Suspects,
     /// Failed responses that were logged near its deaths, by status.
     nearby: BTreeMap<u16, (Time, u64)>,
 }
@@ -93,13 +99,14 @@ pub(super) struct Run {
 pub(super) struct Evidenced {
     pub pieces: Vec<Evidence>,
     pub responses: BTreeMap<u16, u64>,
+    pub death: Option<Death>,
 }
 
 impl From<Vec<Evidence>> for Evidenced {
     fn from(pieces: Vec<Evidence>) -> Self {
         Self {
             pieces,
-            responses: BTreeMap::new(),
+            ..Self::default()
         }
     }
 }
@@ -129,7 +136,9 @@ impl Run {
             last_evidence: time,
             last_said: time,
             last_death: None,
+            lasting: BTreeSet::new(),
             changed: false,
+            suspects: Suspects::default(),
             nearby: BTreeMap::new(),
         }
     }
@@ -137,6 +146,12 @@ impl Run {
     pub(super) fn add(&mut self, time: Time, new: Evidenced) {
         self.last_evidence = self.last_evidence.max(time);
         self.changed = true;
+        if let Some(death) = new.death
+            && let Some(lost) = death.lost
+        {
+            *self.incident.lost_requests.get_or_insert(0) += lost;
+            self.suspects.add(death);
+        }
         for (code, count) in new.responses {
             *self.incident.responses.entry(code).or_default() += count;
         }
@@ -147,13 +162,13 @@ impl Run {
                 .iter_mut()
                 .find(|old| old.source == new.source && old.what == new.what);
             if let Some(old) = same {
-                old.time = time;
+                old.time = old.time.max(time);
                 old.count += new.count;
             } else if known.len() < MAX_EVIDENCE {
                 known.push(new);
             } else if let Some(last) = known.last_mut() {
                 "and others".clone_into(&mut last.what);
-                last.time = time;
+                last.time = last.time.max(time);
                 last.count += new.count;
             }
         }
@@ -180,6 +195,15 @@ impl Run {
             count: *count,
         });
         incident.evidence.extend(nearby);
+        let suspects = self.suspects.named().into_iter();
+        incident
+            .evidence
+            .extend(suspects.map(|(what, count)| Evidence {
+                time: self.last_evidence,
+                source: "requests",
+                what,
+                count,
+            }));
         incident.summary = summary::of_incident(&incident);
         incident
     }

@@ -4,9 +4,12 @@
 //! moves with [`Correlator::fact`] and [`Correlator::tick`].
 
 mod advice;
+mod answers;
 mod cause;
 mod incident;
+mod stalls;
 mod summary;
+mod suspects;
 pub(crate) use self::summary::{from, of_memory};
 
 use std::{
@@ -16,9 +19,12 @@ use std::{
 
 use self::{
     advice::advice,
+    answers::Expected,
     incident::{Evidenced, Run},
+    suspects::Death,
 };
 pub use self::{
+    answers::Failed,
     cause::Cause,
     incident::{Confidence, Evidence, Incident, State},
 };
@@ -30,6 +36,8 @@ use crate::{
 
 /// Responses are put beside a death when they are logged this close to it.
 const BESIDE: Duration = Duration::from_secs(2);
+/// A refused configuration and a failed reload this close to each other are one.
+const SAME_RELOAD: Duration = Duration::from_secs(5);
 /// An open incident is written anew at most this often.
 const UPDATE_EVERY: Duration = Duration::from_secs(1);
 /// Log batches that are remembered of each instance; at ten a second, more than [`BESIDE`].
@@ -47,7 +55,15 @@ pub struct Correlator {
     open: BTreeMap<(Instance, Cause), Run>,
     /// Failed responses of the last moments, by instance.
     recent: HashMap<Instance, VecDeque<Batch>>,
+    /// Why a configuration was refused last, by instance.
+    refused: HashMap<Instance, (Time, String)>,
     opened: u64,
+    /// Answers whose log lines are still to come: counted already, and not.
+    seen: Expected,
+    unseen: Expected,
+    failures: Vec<Failed>,
+    /// Every failed answer is a record of its own.
+    tell_responses: bool,
     /// A source is missing that could prove causes.
     blind: bool,
     records: Vec<Record>,
@@ -63,10 +79,20 @@ impl Correlator {
             quiet,
             open: BTreeMap::new(),
             recent: HashMap::new(),
+            refused: HashMap::new(),
             opened: 0,
+            seen: Expected::default(),
+            unseen: Expected::default(),
+            failures: Vec::new(),
+            tell_responses: false,
             blind,
             records: Vec::new(),
         }
+    }
+
+    /// Gives a record of each failed answer too.
+    pub const fn tell_responses(&mut self) {
+        self.tell_responses = true;
     }
 
     /// Takes one fact; gives what is to be said now.
@@ -92,6 +118,13 @@ impl Correlator {
             }
             Event::Upgrade(upgrade) => self.say(time, &instance, Body::Upgrade(upgrade)),
             Event::Responses(codes) => self.responses(time, &instance, &codes),
+            Event::ConfigRefused(message) => self.config_refused(time, &instance, message),
+            Event::Answer(answer) => self.answer(time, &instance, &answer),
+            Event::CallFailed(failure) => self.call_failed(time, &instance, &failure),
+            Event::Dropped(dropped) => self.dropped(time, &instance, &dropped),
+            Event::Overflow(overflow) => self.overflow(time, &instance, &overflow),
+            Event::Hung(hung) => self.hung(time, &instance, &hung),
+            Event::Returned(returned) => self.returned(time, &instance, &returned),
             Event::Lost(_) => {
                 for run in self.open.values_mut() {
                     run.incident.complete = false;
@@ -110,8 +143,10 @@ impl Correlator {
             let Some(run) = self.open.get_mut(&key) else {
                 continue;
             };
-            if now.since(run.last_evidence) >= self.quiet {
-                self.close(now, &key);
+            if run.lasting.is_empty() && now.since(run.last_evidence) >= self.quiet {
+                // Evidence may be old: of a buffered log, or of a time when nobody looked.
+                let end = run.last_evidence.plus(self.quiet);
+                self.close(end.min(now), &key);
             } else if run.changed && now.since(run.last_said) >= UPDATE_EVERY {
                 run.changed = false;
                 run.last_said = now;
@@ -152,8 +187,12 @@ impl Correlator {
             Reason::OomKill => Cause::WorkerOomKill,
             Reason::Crash | Reason::ErrorExit => Cause::WorkerCrash,
         };
-        let evidence = summary::of_worker_exit(exit);
-        self.evidence(time, instance, cause, evidence);
+        let new = Evidenced {
+            pieces: summary::of_worker_exit(exit),
+            death: Some(Death::of(exit)),
+            ..Evidenced::default()
+        };
+        self.evidence(time, instance, cause, new);
         self.put_beside(time, instance, cause);
     }
 
@@ -171,10 +210,37 @@ impl Correlator {
     fn reload(&mut self, time: Time, instance: &Instance, reload: &Reload) {
         match reload.result {
             ReloadResult::Failed => {
-                let evidence = summary::of_failed_reload(reload);
+                let mut evidence = summary::of_failed_reload(reload);
+                let why = self.refused.remove(instance);
+                if let Some((logged, message)) = why
+                    && apart(time, logged) <= SAME_RELOAD
+                {
+                    evidence.push(summary::of_refused_config(&message));
+                }
                 self.evidence(time, instance, Cause::ReloadFailed, evidence);
             }
             ReloadResult::Ok => self.close(time, &(instance.clone(), Cause::ReloadFailed)),
+        }
+    }
+
+    /// The message may come before the reload is known to have failed or after. By itself it proves
+    /// nothing: `nginx -t` writes it too. It may be older than one that came before it, of another
+    /// log: then that one is kept.
+    fn config_refused(&mut self, time: Time, instance: &Instance, message: String) {
+        if let Some(run) = self.open.get_mut(&(instance.clone(), Cause::ReloadFailed))
+            && apart(time, run.last_evidence) <= SAME_RELOAD
+        {
+            run.add(time, vec![summary::of_refused_config(&message)].into());
+            return;
+        }
+        let last = self.refused.values().map(|(logged, _)| *logged).max();
+        let last = last.unwrap_or_default().max(time);
+        self.refused
+            .retain(|_, (logged, _)| apart(last, *logged) <= SAME_RELOAD);
+        let known = self.refused.get(instance);
+        let newer = known.is_none_or(|(logged, _)| *logged <= time);
+        if newer && (known.is_some() || self.refused.len() < MAX_OPEN) {
+            self.refused.insert(instance.clone(), (time, message));
         }
     }
 
@@ -186,6 +252,7 @@ impl Correlator {
             .filter(|(code, _)| **code >= 500)
             .map(|(code, n)| (*code, *n))
             .collect();
+        let failed = self.logged(time, instance, &failed);
         if failed.is_empty() {
             return;
         }
@@ -196,7 +263,7 @@ impl Correlator {
                 of == instance
                     && run
                         .last_death
-                        .is_some_and(|death| time.since(death) <= BESIDE)
+                        .is_some_and(|death| apart(time, death) <= BESIDE)
             })
             .map(|((_, cause), _)| *cause)
             .collect();
@@ -223,6 +290,7 @@ impl Correlator {
         let new = Evidenced {
             pieces: pieces.collect(),
             responses: failed.clone(),
+            ..Evidenced::default()
         };
         self.evidence(time, instance, Cause::Unknown, new);
     }
@@ -235,8 +303,8 @@ impl Correlator {
         let since = run.last_death.replace(time);
         for (logged, failed) in self.recent.get(instance).into_iter().flatten() {
             // What stood beside the death before is not put there again.
-            let seen = since.is_some_and(|death| logged.since(death) <= BESIDE);
-            if !seen && time.since(*logged) <= BESIDE {
+            let seen = since.is_some_and(|death| apart(*logged, death) <= BESIDE);
+            if !seen && apart(time, *logged) <= BESIDE {
                 run.beside(*logged, failed);
             }
         }
@@ -279,6 +347,11 @@ impl Correlator {
         self.records
             .push(Record::new(time, instance.clone(), self.host.clone(), body));
     }
+}
+
+/// How far two times are from each other.
+fn apart(one: Time, other: Time) -> Duration {
+    one.since(other).max(other.since(one))
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! Evidence and incidents in words.
 
-use super::{Cause, Evidence, Incident};
+use super::{Cause, Evidence, Incident, stalls};
 use crate::{
     clock::Time,
-    facts::{MasterExit, Memory, Reason, Reload, Sender, WorkerExit},
+    errnos::Failure,
+    facts::{Dropped, MasterExit, Memory, Reason, Reload, Sender, WorkerExit},
+    requests::{Answer, Attempt, End, Origin},
 };
 
 /// What a worker's death is evidence of. The first piece counts the deaths.
@@ -58,10 +60,73 @@ pub(super) fn of_failed_reload(reload: &Reload) -> Vec<Evidence> {
     vec![seen("lifecycle", what)]
 }
 
+/// What the error log says of it.
+pub(super) fn of_refused_config(message: &str) -> Evidence {
+    seen("error_log", message.to_owned())
+}
+
 pub(super) fn of_responses(code: u16, count: u64) -> Evidence {
     let mut evidence = seen("access_log", format!("HTTP {code} logged"));
     evidence.count = count;
     evidence
+}
+
+/// The same of answers whose upstream failed.
+pub(super) fn of_logged(code: u16, count: u64) -> Evidence {
+    let what = format!("HTTP {code} logged, which the upstream had answered");
+    let mut evidence = seen("access_log", what);
+    evidence.count = count;
+    evidence
+}
+
+/// An answer, without what would make each one different.
+pub(super) fn of_answer(answer: &Answer) -> Evidence {
+    let status = answer.status.unwrap_or_default();
+    let upstream = answer.upstream.as_deref().unwrap_or("an upstream");
+    let last = answer.attempts.last();
+    let theirs = last.and_then(|last| last.status()).unwrap_or_default();
+    let what = match answer.origin() {
+        Origin::Upstream => format!("HTTP {status} of {upstream} passed on"),
+        Origin::Intercepted => format!("HTTP {status} in place of {upstream}'s {theirs}"),
+        Origin::Masked => format!("HTTP {status} after {upstream} had failed"),
+        Origin::Refused | Origin::TimedOut | Origin::Closed => {
+            format!("HTTP {status} after {upstream} {}", of_attempt(last))
+        }
+        Origin::Own | Origin::Saved | Origin::Unseen => match (answer.failed, answer.explained()) {
+            (Some((call, errno)), _) => format!("HTTP {status} after {call}: {errno}"),
+            (None, Some(message)) => format!("HTTP {status}: {}", message.class.means),
+            (None, None) => format!("HTTP {status} of nginx's own"),
+        },
+    };
+    seen("requests", what)
+}
+
+fn of_attempt(attempt: Option<&Attempt>) -> String {
+    match attempt {
+        Some(Attempt::Ended(End::Error(errno))) => format!("failed: {errno}"),
+        Some(Attempt::Ended(End::Closed)) => "closed the connection".to_owned(),
+        Some(Attempt::Ended(End::Invalid)) => "sent no valid answer".to_owned(),
+        Some(Attempt::Ended(End::GaveUpConnecting)) => "could not be connected to".to_owned(),
+        _ => "did not answer in time".to_owned(),
+    }
+}
+
+/// A call that failed.
+pub(super) fn of_failure(failure: &Failure) -> Evidence {
+    seen("errnos", format!("{}: {}", failure.call, failure.errno))
+}
+
+/// A connection that was dropped.
+pub(super) fn of_dropped(dropped: &Dropped) -> Evidence {
+    let why = if dropped.for_memory {
+        ", no memory"
+    } else {
+        ""
+    };
+    seen(
+        "accept",
+        format!("connection accepted and closed unserved{why}"),
+    )
 }
 
 /// What the OOM killer saw.
@@ -113,10 +178,26 @@ pub(super) fn of_incident(incident: &Incident) -> String {
                 how.unwrap_or("the master is gone")
             )
         }
-        Cause::ReloadFailed => "a new configuration was refused: the old one serves on".into(),
-        _ => {
-            let failed = number(incident.responses.values().sum(), "failed response");
-            format!("{failed} that no evidence explains")
+        Cause::WorkerHung => stalls::of_hangs(incident),
+        Cause::BacklogOverflow => stalls::of_overflows(incident),
+        Cause::ReloadFailed => {
+            let why = incident
+                .evidence
+                .iter()
+                .rfind(|piece| piece.source == "error_log");
+            let why = why.map_or_else(String::new, |piece| format!(" ({})", piece.what));
+            format!("a new configuration was refused{why}: the old one serves on")
+        }
+        cause => {
+            let failed: u64 = incident.responses.values().sum();
+            let without = failed == 0;
+            let failed = number(failed, "failed response");
+            match incident.evidence.first() {
+                // What leaves no response: a connection that was dropped, or not taken.
+                Some(first) if without => format!("{} × {}", first.count, first.what),
+                Some(first) if cause != Cause::Unknown => format!("{failed}: {}", first.what),
+                _ => format!("{failed} that no evidence explains"),
+            }
         }
     }
 }
@@ -154,7 +235,7 @@ fn process(exit: &WorkerExit) -> &'static str {
     }
 }
 
-fn seen(source: &'static str, what: String) -> Evidence {
+pub(super) fn seen(source: &'static str, what: String) -> Evidence {
     Evidence {
         time: Time::default(),
         source,

@@ -38,6 +38,7 @@ fn exit(reason: Reason) -> WorkerExit {
         sender: None,
         lost_connections: None,
         lost_requests: None,
+        lost_total: None,
         crash: None,
         memory: None,
         uptime_s: 1.0,
@@ -286,4 +287,80 @@ fn the_same_facts_give_the_same_bytes() {
         text
     };
     assert_eq!(run(), run());
+}
+
+#[test]
+fn what_is_read_late_is_put_to_its_own_time() {
+    let mut correlator = correlator();
+    let death = 3_600_000;
+    one(
+        &correlator.fact(died(death, Reason::Crash)),
+        "opened",
+        "worker_crash",
+    );
+    // An hour before it, of a log that nobody read until now.
+    one(&correlator.fact(logged(0, 500, 5)), "opened", "unknown");
+    let closed = correlator.tick(at(death + 2_000));
+    one(&closed, "closed", "unknown");
+    assert_eq!(
+        incidents(&closed)[0]["closed_at"],
+        serde_json::to_value(START.plus(QUIET)).expect("a time")
+    );
+    let crash = correlator.tick(at(death + 120_000));
+    let evidence = incidents(&crash)[0]["evidence"].clone();
+    assert_eq!(evidence.as_array().map(Vec::len), Some(1), "{evidence}");
+}
+
+/// What the error log is cited with in the incidents among records, and its time.
+fn cited(records: &[Record]) -> Vec<(String, Value)> {
+    let evidence = incidents(records).into_iter().flat_map(|incident| {
+        let pieces = incident["evidence"].as_array().cloned();
+        pieces.unwrap_or_default()
+    });
+    evidence
+        .filter(|piece| piece["source"] == "error_log")
+        .map(|piece| (piece["what"].to_string(), piece["time"].clone()))
+        .collect()
+}
+
+fn refused(milliseconds: u64, why: &str) -> Fact {
+    fact(milliseconds, Event::ConfigRefused(why.into()))
+}
+
+#[test]
+fn a_refused_configuration_goes_with_the_reload_of_its_time() {
+    const HOUR: u64 = 3_600_000;
+    let mut correlator = correlator();
+    // Read at once: of yesterday, of an hour ago, and of another log of the same nginx.
+    correlator.fact(refused(24 * HOUR, "an hour ago"));
+    correlator.fact(refused(25 * HOUR, "just now"));
+    correlator.fact(refused(0, "yesterday"));
+    let opened = correlator.fact(reload(25 * HOUR + 100, ReloadResult::Failed));
+    one(&opened, "opened", "reload_failed");
+    let words = cited(&opened);
+    assert_eq!(words.len(), 1, "{words:?}");
+    assert!(words[0].0.contains("just now"), "{words:?}");
+    // What is read late neither joins it nor keeps it open.
+    correlator.fact(refused(HOUR, "late"));
+    let closed = correlator.tick(at(25 * HOUR + 100 + 60_000));
+    one(&closed, "closed", "reload_failed");
+    assert_eq!(cited(&closed), words);
+    let again = correlator.fact(reload(26 * HOUR, ReloadResult::Failed));
+    one(&again, "opened", "reload_failed");
+    assert_eq!(cited(&again), []);
+}
+
+#[test]
+fn evidence_of_an_earlier_second_does_not_take_an_incident_back() {
+    let mut correlator = correlator();
+    let opened = correlator.fact(reload(900, ReloadResult::Failed));
+    one(&opened, "opened", "reload_failed");
+    // The log tells seconds only.
+    correlator.fact(refused(4_000, "why"));
+    correlator.fact(refused(0, "why"));
+    let updated = correlator.tick(at(5_000));
+    let time = serde_json::to_value(at(4_000)).expect("a time");
+    let words = cited(&updated);
+    assert_eq!((words.len(), &words[0].1), (1, &time), "{words:?}");
+    one(&correlator.tick(at(64_000)), "closed", "reload_failed");
 }

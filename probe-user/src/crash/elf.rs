@@ -109,6 +109,18 @@ impl Module {
             .checked_add(file_offset - segment.file_offset)
     }
 
+    /// Where in the file a function begins.
+    pub(super) fn offset_of(&self, function: &str) -> Option<u64> {
+        let address = self.symbols.address_of(function)?;
+        let segment = self.segments.iter().find(|segment| {
+            segment.executable
+                && address
+                    .checked_sub(segment.address)
+                    .is_some_and(|at| at < segment.file_size)
+        })?;
+        segment.file_offset.checked_add(address - segment.address)
+    }
+
     /// Memory held, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.symbols.bytes() + self.cfi.as_ref().map_or(0, Cfi::bytes)

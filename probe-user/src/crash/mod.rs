@@ -15,6 +15,20 @@ mod symbols;
 #[cfg(test)]
 mod tests;
 
+use std::{fs::File, io};
+
 pub use mappings::{Mapping, Mappings};
 pub use registers::Registers;
 pub use symbolizer::{Frame, Symbolizer};
+
+/// Where in an ELF file each of these functions begins, for those that it names.
+///
+/// # Errors
+/// The file cannot be read, or is no ELF file of a kind that runs here.
+pub fn function_offsets<const N: usize>(
+    file: &File,
+    functions: [&str; N],
+) -> io::Result<[Option<u64>; N]> {
+    let module = elf::Module::read(file).map_err(io::Error::other)?;
+    Ok(functions.map(|function| module.offset_of(function)))
+}

@@ -119,6 +119,12 @@ impl Symbols {
         Some((str::from_utf8(name).ok()?, address - symbol.address))
     }
 
+    /// Where a function is.
+    pub(super) fn address_of(&self, function: &str) -> Option<u64> {
+        let named = |symbol: &&Symbol| raw_name(&self.names, symbol.name) == function.as_bytes();
+        self.entries.iter().find(named).map(|symbol| symbol.address)
+    }
+
     /// Whether the file names no function.
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()

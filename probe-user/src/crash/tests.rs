@@ -82,6 +82,11 @@ impl Crashed {
         )
     }
 
+    /// What a symbolizer that has seen nothing yet makes of it.
+    fn frames(&self) -> Vec<Frame> {
+        self.resolve(&mut Symbolizer::new(), &[self.pid()])
+    }
+
     fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -154,7 +159,7 @@ fn own_functions(frames: &[Frame]) -> Vec<&str> {
 #[test]
 fn names_the_chain_through_a_stripped_library() {
     let crashed = Crashed::new("plain");
-    let frames = crashed.resolve(&mut Symbolizer::new(), &[crashed.pid()]);
+    let frames = crashed.frames();
     assert_eq!(
         own_functions(&frames),
         ["crash_inner", "crash_compare", "crash_outer", "main"],
@@ -176,7 +181,7 @@ fn names_the_chain_through_a_stripped_library() {
 #[test]
 fn the_offset_is_what_addr2line_takes() {
     let crashed = Crashed::new("plain");
-    let frames = crashed.resolve(&mut Symbolizer::new(), &[crashed.pid()]);
+    let frames = crashed.frames();
     let listed = Command::new("nm")
         .arg("-D")
         .arg(&crashed.program)
@@ -195,7 +200,7 @@ fn the_offset_is_what_addr2line_takes() {
 #[test]
 fn a_jump_to_nowhere_names_the_caller() {
     let crashed = Crashed::new("wild");
-    let frames = crashed.resolve(&mut Symbolizer::new(), &[crashed.pid()]);
+    let frames = crashed.frames();
     assert_eq!(
         frames[0],
         Frame {
@@ -228,7 +233,7 @@ fn unknown_code_is_left_by_searching() {
         .map(u64::to_le_bytes)
         .concat();
     crashed.stack.splice(0..0, unknown);
-    let frames = crashed.resolve(&mut Symbolizer::new(), &[crashed.pid()]);
+    let frames = crashed.frames();
     assert_eq!(
         own_functions(&frames),
         ["crash_compare", "crash_outer", "main"],
@@ -243,7 +248,7 @@ fn unknown_code_is_left_by_searching() {
 #[test]
 fn goes_through_a_signal_handler() {
     let crashed = Crashed::new("handler");
-    let frames = crashed.resolve(&mut Symbolizer::new(), &[crashed.pid()]);
+    let frames = crashed.frames();
     assert_eq!(
         own_functions(&frames),
         [
@@ -260,7 +265,7 @@ fn goes_through_a_signal_handler() {
 #[test]
 fn endless_unwind_information_ends() {
     let crashed = Crashed::new("endless");
-    let frames = crashed.resolve(&mut Symbolizer::new(), &[crashed.pid()]);
+    let frames = crashed.frames();
     assert_eq!(own_functions(&frames), ["crash_endless"]);
 }
 
@@ -290,7 +295,7 @@ fn a_deleted_file_is_still_read() {
     fs::remove_file(&crashed.program).expect("ours to remove");
     fs::write(&crashed.program, "another file").expect("the folder is ours");
     crashed.mappings = Mappings::read(Path::new(PROC), crashed.pid()).expect("its mappings");
-    let frames = crashed.resolve(&mut Symbolizer::new(), &[crashed.pid()]);
+    let frames = crashed.frames();
     assert_eq!(own_functions(&frames).first(), Some(&"crash_inner"));
     assert_eq!(frames[0].module.as_deref(), crashed.program.to_str());
 }
