@@ -12,11 +12,13 @@ use super::{printable::Printable, queue::Queue};
 use crate::{
     correlator::{Cause, Incident, State, from, of_memory},
     facts::{Crash, Instance, MasterExit, Reason, Reload, ReloadResult, Role, WorkerExit},
-    records::{Body, Record},
+    records::{Body, Record, Response},
 };
 
 /// Calls of a crash that are shown; the journal has all.
 const SHOWN_FRAMES: usize = 8;
+/// Lost requests that are shown of a death.
+const SHOWN_REQUESTS: usize = 5;
 /// Addresses below this are those of a null pointer and a field's offset.
 const NULL_PAGE: u64 = 4096;
 /// How long the agent's end waits for a reader.
@@ -135,8 +137,29 @@ pub fn text(record: &Record, named: bool) -> String {
             out.end();
         }
         Body::Incident(report) => incident(&mut out, report),
+        Body::Response(failed) => response(&mut out, failed),
     }
     out.0.0
+}
+
+fn response(out: &mut Page, failed: &Response) {
+    let part = |text: &Option<String>| text.clone().unwrap_or_else(|| "?".to_owned());
+    let (method, path) = (part(&failed.method), part(&failed.path));
+    let _ = write!(
+        out,
+        "HTTP {}  {method} {path}  {}",
+        failed.status,
+        failed.cause.as_str()
+    );
+    if let Some(upstream) = &failed.upstream {
+        let statuses: Vec<_> = failed
+            .upstream_status
+            .iter()
+            .map(|status| status.map_or_else(|| "-".to_owned(), |status| status.to_string()))
+            .collect();
+        let _ = write!(out, "  upstream {upstream}: {}", statuses.join(", "));
+    }
+    out.end();
 }
 
 fn worker_exit(out: &mut Page, exit: &WorkerExit) {
@@ -155,6 +178,25 @@ fn worker_exit(out: &mut Page, exit: &WorkerExit) {
     }
     if let Some(memory) = &exit.memory {
         let _ = write!(out, "    {}", of_memory(memory));
+        out.end();
+    }
+    lost(out, exit);
+}
+
+/// The requests that died with a worker.
+fn lost(out: &mut Page, exit: &WorkerExit) {
+    let (Some(total), Some(requests)) = (exit.lost_total, &exit.lost_requests) else {
+        return;
+    };
+    for request in requests.iter().take(SHOWN_REQUESTS) {
+        let part = |text: &Option<String>| text.clone().unwrap_or_else(|| "?".to_owned());
+        let (method, path) = (part(&request.method), part(&request.path));
+        let _ = write!(out, "    lost {method} {path}, {} ms old", request.age_ms);
+        out.end();
+    }
+    let more = total.saturating_sub(SHOWN_REQUESTS as u64);
+    if more > 0 {
+        let _ = write!(out, "    … {more} more lost requests");
         out.end();
     }
 }

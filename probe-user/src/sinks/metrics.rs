@@ -1,66 +1,58 @@
 //! Measurements for Prometheus. The names and labels are a contract with dashboards and alerts.
 
-mod instance;
+mod agent;
+mod incidents;
 mod labels;
+mod listen_queue;
+mod logs;
+mod processes;
+mod responses;
+mod series;
+mod stub_status;
+mod traffic;
+mod workers;
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashSet,
     fmt,
     sync::{
-        Mutex,
+        Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use prometheus_client::{
-    encoding::text::encode,
-    metrics::{counter::Counter, family::Family, gauge::Gauge, info::Info},
-    registry::Registry,
-};
+use prometheus_client::{encoding::text::encode, registry::Registry};
 
-use self::labels::{
-    OfCause, OfExit, OfFailure, OfKind, OfLines, OfNginx, OfReload, OfResponse, OfSource,
+use self::{
+    agent::Agent, incidents::Incidents, logs::Logs, responses::Responses, traffic::Traffic,
+    workers::Workers,
 };
+pub use self::{responses::Durations, traffic::Served};
 use super::process::ProcessCollector;
 use crate::{
-    correlator::{Cause, State},
-    facts::{Event, Fact, Reason, ReloadResult},
+    correlator::Failed,
+    facts::{Event, Fact},
     fleet::Counts,
     records::{Body, Record},
-    source::{ALL as SOURCES, Stem},
+    source::Stem,
 };
 use nginx_probe_ebpf::record::Kind;
-
-/// The failures of which every instance has a counter from the start, beside every cause.
-const USUAL_FAILURES: [u16; 4] = [500, 502, 503, 504];
-
-/// What an instance's series are told apart by and no closed list holds.
-#[derive(Default)]
-struct Seen {
-    codes: BTreeSet<u16>,
-    signals: BTreeSet<&'static str>,
-}
 
 /// Every metric of the agent.
 pub struct Metrics {
     registry: Registry,
     ready: AtomicBool,
     /// Instances whose counters were started at zero.
-    known: Mutex<HashMap<String, Seen>>,
-    workers: Family<OfNginx, Gauge>,
-    workers_configured: Family<OfNginx, Gauge>,
-    workers_draining: Family<OfNginx, Gauge>,
-    worker_exits: Family<OfExit, Counter>,
-    responses: Family<OfResponse, Counter>,
-    error_responses: Family<OfFailure, Counter>,
-    reloads: Family<OfReload, Counter>,
-    incidents: Family<OfCause, Counter>,
-    incident_active: Family<OfCause, Gauge>,
-    source_up: Family<OfSource, Gauge>,
-    events: Family<OfKind, Counter>,
-    events_lost: Family<OfKind, Counter>,
-    log_lines: Family<OfLines, Counter>,
-    kernel_memory: Gauge,
+    known: Mutex<HashSet<String>>,
+    workers: Workers,
+    responses: Responses,
+    traffic: Traffic,
+    incidents: Incidents,
+    logs: Logs,
+    agent: Agent,
+    processes: processes::Table,
+    stub_status: stub_status::Table,
+    listen_queue: listen_queue::Table,
 }
 
 impl Default for Metrics {
@@ -73,114 +65,31 @@ impl Metrics {
     /// All metrics, at zero.
     #[must_use]
     pub fn new() -> Self {
-        let mut metrics = Self {
-            registry: Registry::default(),
+        let mut registry = Registry::default();
+        let r = &mut registry;
+        let (workers, responses) = (Workers::new(r), Responses::new(r));
+        let traffic = Traffic::new(r);
+        let (incidents, logs, agent) = (Incidents::new(r), Logs::new(r), Agent::new(r));
+        let (processes, stub_status) = (processes::Table::default(), stub_status::Table::default());
+        r.register_collector(Box::new(processes.clone()));
+        r.register_collector(Box::new(stub_status.clone()));
+        let listen_queue = listen_queue::Table::default();
+        r.register_collector(Box::new(listen_queue.clone()));
+        r.register_collector(Box::new(ProcessCollector));
+        Self {
+            registry,
             ready: AtomicBool::new(false),
             known: Mutex::default(),
-            workers: Family::default(),
-            workers_configured: Family::default(),
-            workers_draining: Family::default(),
-            worker_exits: Family::default(),
-            responses: Family::default(),
-            error_responses: Family::default(),
-            reloads: Family::default(),
-            incidents: Family::default(),
-            incident_active: Family::default(),
-            source_up: Family::default(),
-            events: Family::default(),
-            events_lost: Family::default(),
-            log_lines: Family::default(),
-            kernel_memory: Gauge::default(),
-        };
-        metrics.register();
-        for kind in Kind::ALL {
-            drop(metrics.events.get_or_create(&OfKind {
-                kind: kind.as_str(),
-            }));
-            drop(metrics.events_lost.get_or_create(&OfKind {
-                kind: kind.as_str(),
-            }));
+            workers,
+            responses,
+            traffic,
+            incidents,
+            logs,
+            agent,
+            processes,
+            stub_status,
+            listen_queue,
         }
-        for stem in SOURCES {
-            metrics.set_source(stem.stem, false);
-        }
-        metrics
-    }
-
-    fn register(&mut self) {
-        let r = &mut self.registry;
-        r.register(
-            "nginx_workers",
-            "Workers that take connections",
-            self.workers.clone(),
-        );
-        r.register(
-            "nginx_workers_configured",
-            "Workers that the configuration asks for",
-            self.workers_configured.clone(),
-        );
-        r.register(
-            "nginx_workers_draining",
-            "Workers that end once their connections have",
-            self.workers_draining.clone(),
-        );
-        r.register(
-            "nginx_worker_exits",
-            "Ended children of a master",
-            self.worker_exits.clone(),
-        );
-        r.register(
-            "nginx_http_responses",
-            "Answers to clients",
-            self.responses.clone(),
-        );
-        r.register(
-            "nginx_http_error_responses",
-            "Failed answers to clients, by cause",
-            self.error_responses.clone(),
-        );
-        r.register("nginx_reloads", "Reloads", self.reloads.clone());
-        r.register(
-            "nginx_incidents",
-            "Incidents opened",
-            self.incidents.clone(),
-        );
-        r.register(
-            "nginx_incident_active",
-            "1 while an incident is open",
-            self.incident_active.clone(),
-        );
-        r.register(
-            "nginx_probe_source_up",
-            "1 while a source of the agent works",
-            self.source_up.clone(),
-        );
-        r.register(
-            "nginx_probe_events",
-            "Records received from the kernel side",
-            self.events.clone(),
-        );
-        r.register(
-            "nginx_probe_events_lost",
-            "Records that the kernel side could not deliver",
-            self.events_lost.clone(),
-        );
-        r.register(
-            "nginx_probe_log_lines",
-            "Log lines read",
-            self.log_lines.clone(),
-        );
-        r.register(
-            "nginx_probe_kernel_memory_bytes",
-            "Kernel memory of the agent's maps and programs",
-            self.kernel_memory.clone(),
-        );
-        r.register(
-            "nginx_probe_build",
-            "The agent's version",
-            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
-        );
-        r.register_collector(Box::new(ProcessCollector));
     }
 
     /// The exposition, in `OpenMetrics` text.
@@ -206,157 +115,188 @@ impl Metrics {
 
     /// Whether a source works.
     pub fn set_source(&self, stem: Stem, up: bool) {
-        self.source_up
-            .get_or_create(&OfSource {
-                source: stem.as_str(),
-            })
-            .set(i64::from(up));
+        self.agent.set_source(stem, up);
     }
 
     /// One record came from the kernel side.
     pub fn event(&self, kind: Kind) {
-        self.events
-            .get_or_create(&OfKind {
-                kind: kind.as_str(),
-            })
-            .inc();
+        self.agent.event(kind, 1);
     }
 
     /// So many records more were lost.
     pub fn lost(&self, kind: Kind, count: u64) {
-        self.events_lost
-            .get_or_create(&OfKind {
-                kind: kind.as_str(),
-            })
-            .inc_by(count);
+        self.agent.lost(kind, count);
     }
 
     /// Kernel memory in use, in bytes.
     pub fn set_kernel_memory(&self, bytes: u64) {
-        self.kernel_memory
+        self.agent
+            .kernel_memory
             .set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    /// So many lines more of a log were read.
-    pub fn lines(&self, log: &str, parsed: u64, unparsed: u64) {
-        for (result, count) in [("parsed", parsed), ("unparsed", unparsed)] {
-            let labels = OfLines {
-                log: log.to_owned(),
-                result,
-            };
-            self.log_lines.get_or_create(&labels).inc_by(count);
-        }
+    /// So many lines more of the `access` or `error` logs were read.
+    pub fn lines(&self, log: &'static str, parsed: u64, unparsed: u64) {
+        self.logs.count(log, parsed, unparsed);
+    }
+
+    /// Of the `access` or `error` logs so many bytes more were skipped, and files not found again.
+    pub fn log_lost(&self, log: &'static str, bytes: u64, gaps: u64) {
+        self.logs.lost(log, bytes, gaps);
+    }
+
+    /// So many messages more are in an instance's error log.
+    pub fn messages(&self, nginx: &str, level: &'static str, class: &'static str, count: u64) {
+        self.know(nginx);
+        self.logs.messages(nginx, level, class, count);
+    }
+
+    /// An instance's histograms, to be kept by whoever has much to observe.
+    #[must_use]
+    pub fn durations(&self, nginx: &str) -> Durations {
+        self.know(nginx);
+        self.responses.durations(nginx)
+    }
+
+    /// What workers of an instance did since the last look.
+    pub fn served(&self, nginx: &str, served: &Served) {
+        self.know(nginx);
+        self.traffic.served(nginx, served);
+        self.responses.count_seen(nginx, &served.answers);
+    }
+
+    /// So many calls of an instance's workers more have failed.
+    pub fn failed_calls(&self, nginx: &str, call: &'static str, errno: &'static str, count: u64) {
+        self.know(nginx);
+        self.traffic.failed_calls(nginx, call, errno, count);
+    }
+
+    /// Connections of a worker slot, now.
+    pub fn connections(&self, nginx: &str, slot: u32, count: u32) {
+        self.know(nginx);
+        self.traffic.connections(nginx, slot, count);
+    }
+
+    /// Failed answers, each counted once, whoever saw it.
+    pub fn failure(&self, failed: &Failed) {
+        self.know(&failed.instance);
+        self.responses
+            .failed(&failed.instance, failed.code, failed.cause, failed.count);
     }
 
     /// Workers of an instance, now.
     pub fn set_workers(&self, nginx: &str, counts: Counts) {
         self.know(nginx);
-        let labels = OfNginx {
-            nginx: nginx.to_owned(),
-        };
-        self.workers
-            .get_or_create(&labels)
-            .set(counts.workers.into());
-        self.workers_draining
-            .get_or_create(&labels)
-            .set(counts.draining.into());
+        self.workers.set(nginx, counts);
     }
 
     /// Workers that an instance's configuration asks for.
     pub fn set_configured(&self, nginx: &str, count: u32) {
-        let labels = OfNginx {
-            nginx: nginx.to_owned(),
-        };
-        self.workers_configured
-            .get_or_create(&labels)
-            .set(count.into());
+        self.workers.set_configured(nginx, count);
     }
 
     /// Counts a fact.
     pub fn fact(&self, fact: &Fact) {
-        let nginx = fact.instance.to_string();
-        self.know(&nginx);
+        let nginx = &*fact.instance;
+        self.know(nginx);
         match &fact.event {
             Event::WorkerExit(exit) => {
-                let signal = exit.signal.unwrap_or("");
-                self.see(&nginx, |seen| seen.signals.insert(signal));
-                let labels = OfExit {
-                    nginx,
-                    role: exit.role.as_str(),
-                    reason: exit.reason.as_str(),
-                    signal,
-                };
-                self.worker_exits.get_or_create(&labels).inc();
+                self.workers.exit(nginx, exit);
+                self.traffic.exit(nginx, exit);
             }
-            Event::Reload(reload) => {
-                let result = reload_result(reload.result);
-                self.reloads
-                    .get_or_create(&OfReload { nginx, result })
-                    .inc();
-            }
-            Event::Responses(codes) => {
-                self.see(&nginx, |seen| seen.codes.extend(codes.keys()));
-                for (code, count) in codes {
-                    let labels = OfResponse {
-                        nginx: nginx.clone(),
-                        code: *code,
-                        seen_by: "log",
-                    };
-                    self.responses.get_or_create(&labels).inc_by(*count);
-                    if *code >= 500 {
-                        let cause = Cause::Unknown.as_str();
-                        let labels = OfFailure {
-                            nginx: nginx.clone(),
-                            code: *code,
-                            cause,
-                        };
-                        self.error_responses.get_or_create(&labels).inc_by(*count);
-                    }
-                }
-            }
+            Event::Reload(reload) => self.workers.reload(nginx, reload.result),
+            Event::Responses(codes) => self.responses.count(nginx, codes),
             _ => {}
         }
     }
 
     /// Counts what was said.
     pub fn record(&self, record: &Record) {
-        let Body::Incident(incident) = &record.body else {
-            return;
-        };
-        let labels = OfCause {
-            nginx: record.instance.to_string(),
-            cause: incident.cause.as_str(),
-        };
-        if incident.state == State::Opened {
-            self.incidents.get_or_create(&labels).inc();
+        if let Body::Incident(incident) = &record.body {
+            self.incidents.said(&record.instance, incident);
         }
-        let active = i64::from(incident.state != State::Closed);
-        self.incident_active.get_or_create(&labels).set(active);
     }
 
-    fn see<T>(&self, nginx: &str, note: impl FnOnce(&mut Seen) -> T) {
-        if let Ok(mut known) = self.known.lock()
-            && let Some(seen) = known.get_mut(nginx)
-        {
-            note(seen);
+    /// Starts an instance's counters at zero, so that an alert sees the first increase.
+    fn know(&self, nginx: &str) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.contains(nginx) {
+            known.insert(nginx.to_owned());
+            self.workers.begin(nginx);
+            self.responses.begin(nginx);
+            self.traffic.begin(nginx);
+            self.incidents.begin(nginx);
+            self.logs.begin(nginx);
         }
+    }
+
+    /// Removes every series of an instance. A host on which containers come and go would gather
+    /// them without end. When the instance comes back its counters begin at zero, as after a
+    /// restart of the agent.
+    pub fn forget(&self, nginx: &str) {
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(nginx);
+        self.workers.forget(nginx);
+        self.responses.forget(nginx);
+        self.traffic.forget(nginx);
+        self.incidents.forget(nginx);
+        self.logs.forget(nginx);
+        self.stub_status.forget(nginx);
     }
 }
 
-/// The ends that alerts ask for.
-const USUAL_EXITS: [(Reason, &str); 7] = [
-    (Reason::Crash, "SIGSEGV"),
-    (Reason::Crash, "SIGABRT"),
-    (Reason::Crash, "SIGBUS"),
-    (Reason::OomKill, "SIGKILL"),
-    (Reason::Killed, "SIGKILL"),
-    (Reason::Graceful, ""),
-    (Reason::ErrorExit, ""),
-];
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
 
-const fn reload_result(result: ReloadResult) -> &'static str {
-    match result {
-        ReloadResult::Ok => "ok",
-        ReloadResult::Failed => "failed",
+    use super::*;
+    use crate::{
+        clock::Time,
+        facts::{Reload, ReloadResult},
+    };
+
+    fn fact(nginx: &str, event: Event) -> Fact {
+        Fact {
+            time: Time::now(),
+            instance: nginx.into(),
+            event,
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_of_one_and_all_of_the_other() {
+        let metrics = Metrics::new();
+        let empty = metrics.encode().expect("text").lines().count();
+        let use_all = |nginx: &str| {
+            metrics.set_workers(nginx, Counts::default());
+            metrics.set_configured(nginx, 4);
+            let codes = BTreeMap::from([(200, 7), (500, 1), (507, 2), (999, 1)]);
+            metrics.fact(&fact(nginx, Event::Responses(codes)));
+            let (result, generation) = (ReloadResult::Failed, 1);
+            let reload = Reload { result, generation };
+            metrics.fact(&fact(nginx, Event::Reload(reload)));
+            metrics.messages(nginx, "crit", "accept_emfile", 3);
+            metrics.durations(nginx).upstream.observe(0.5);
+        };
+        use_all("pid:1");
+        use_all("pid:2");
+        let of = |nginx: &str| {
+            let text = metrics.encode().expect("text");
+            let label = format!("nginx=\"{nginx}\"");
+            text.lines().filter(|line| line.contains(&label)).count()
+        };
+        let each = of("pid:1");
+        assert!(each > 100 && of("pid:2") == each);
+        metrics.forget("pid:1");
+        assert_eq!((of("pid:1"), of("pid:2")), (0, each));
+        metrics.forget("pid:2");
+        metrics.forget("never seen");
+        let left = metrics.encode().expect("text").lines().count();
+        assert_eq!(left, empty);
+
+        use_all("pid:1");
+        assert_eq!(of("pid:1"), each, "it may come back");
     }
 }

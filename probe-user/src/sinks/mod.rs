@@ -4,6 +4,7 @@ pub mod console;
 pub mod http;
 pub mod journal;
 mod lines;
+pub mod messages;
 pub mod metrics;
 pub mod printable;
 mod process;
