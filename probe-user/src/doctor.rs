@@ -1,16 +1,19 @@
 //! `doctor`: what works on this host, what does not, why, and the fix.
 
-use std::{fmt::Write as _, io::Write as _};
+use std::{fmt::Write as _, io::Write as _, path::Path};
 
 use serde::Serialize;
 
 use crate::{
+    agent::logs::compile,
     config::{self, LogTarget},
+    error_path::{Binaries, Missing},
     fleet::{Fleet, Selection, Track},
-    kernel::Kernel,
+    kernel::{Kernel, LoadError, Sizes},
     oom::{KMSG_PATH, KernelLog},
     options::DoctorOptions,
     proc::Proc,
+    rooted::OpenError,
     sinks::console::Output,
     source::{self, Stem, Verdict},
 };
@@ -60,17 +63,32 @@ pub fn run(options: &DoctorOptions) -> anyhow::Result<bool> {
         .collect();
     let names = options.watch.names();
     let nginx = nginx(options, &names)?;
-    let loaded = Kernel::load(&names).map(|(kernel, _)| kernel);
+    // The programs of functions are loaded late, and need the ring buffer then.
+    let (mut loaded, _events) = match Kernel::load(&names, Sizes::LEAST, &[]) {
+        Ok((kernel, events)) => (Ok(kernel), Some(events)),
+        Err(error) => (Err(error), None),
+    };
+    let error_path = of_error_path(options, &names, loaded.as_mut())?;
     let kernel_log = KernelLog::open(KMSG_PATH.as_ref());
     let sources = source::ALL
         .iter()
         .map(|source| {
             let verdict = match source.stem {
-                Stem::Lifecycle | Stem::Signals | Stem::Oom => {
-                    source::of_probes(source.stem, loaded.as_ref())
-                }
+                Stem::Lifecycle
+                | Stem::Signals
+                | Stem::Oom
+                | Stem::Accept
+                | Stem::Errnos
+                | Stem::Requests => source::of_probes(source.stem, loaded.as_ref()),
+                Stem::ErrorPath => error_path.clone(),
                 Stem::KernelLog => source::of_kernel_log(&kernel_log),
-                Stem::Config | Stem::AccessLog => of_files(source),
+                Stem::ListenQueue => source::of_listen_queue(source),
+                Stem::Hang => source::of_hang(source, loaded.as_ref().ok()),
+                Stem::Config
+                | Stem::AccessLog
+                | Stem::ErrorLog
+                | Stem::Processes
+                | Stem::StubStatus => of_files(source),
             };
             Check {
                 name: source.stem.as_str().to_owned(),
@@ -94,6 +112,46 @@ pub fn run(options: &DoctorOptions) -> anyhow::Result<bool> {
     };
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(report.ok)
+}
+
+/// Whether nginx's own functions can be watched: attaches to each binary, and detaches again.
+fn of_error_path(
+    options: &DoctorOptions,
+    names: &[String],
+    kernel: Result<&mut Kernel, &mut LoadError>,
+) -> anyhow::Result<Verdict> {
+    if options.watch.no_uprobes() {
+        return Ok(Verdict::idle(
+            "turned off",
+            "run without --no-uprobes (NGINX_PROBE_NO_UPROBES, no-uprobes) to have it",
+        ));
+    }
+    let kernel = match kernel {
+        Ok(kernel) => kernel,
+        Err(error) => return Ok(source::of_probes(Stem::ErrorPath, Err(error))),
+    };
+    let mut fleet = selected(options, names);
+    fleet.scan()?;
+    let masters = fleet.masters();
+    let masters = masters.map(|(pid, _, config)| (pid, Missing::of(config)));
+    let mut binaries = Binaries::default();
+    let found = binaries.follow(kernel, fleet.proc().root(), masters.collect());
+    Ok(source::of_error_path(found.values()))
+}
+
+/// The masters that the options choose.
+fn selected(options: &DoctorOptions, names: &[String]) -> Fleet<NoTracking> {
+    let selection = Selection {
+        pid_files: options.watch.pid_file.clone(),
+        masters: options.watch.master.clone(),
+    };
+    Fleet::new(
+        Proc::at("/proc"),
+        names.to_vec(),
+        selection,
+        NoTracking,
+        None,
+    )
 }
 
 fn of_files(source: &source::Source) -> Verdict {
@@ -152,7 +210,20 @@ fn nginx(options: &DoctorOptions, names: &[String]) -> anyhow::Result<Vec<Check>
             );
         }
         for log in &config.settings.access_logs {
-            add(format!("{instance} access log"), of_log(config, log));
+            let formats: Vec<_> = log.log_format.iter().cloned().collect();
+            let verdict = of_log(config, &log.target, |path| match compile(&formats, path) {
+                (readable, _) if !readable.is_empty() => Ok(format!("format {}", log.format)),
+                (_, problems) => Err(problems
+                    .into_iter()
+                    .next()
+                    .unwrap_or_else(|| format!("its format {} is nowhere defined", log.format))),
+            });
+            add(format!("{instance} access log"), verdict);
+        }
+        for log in &config.settings.error_logs {
+            let level = |_: &Path| Ok(format!("level {} and worse", log.level));
+            let verdict = of_log(config, &log.target, level);
+            add(format!("{instance} error log"), verdict);
         }
     }
     for what in missing {
@@ -162,38 +233,35 @@ fn nginx(options: &DoctorOptions, names: &[String]) -> anyhow::Result<Vec<Check>
         );
     }
     if checks.is_empty() {
-        let fix = "nothing to do: the agent waits for it; name its program with --name if it runs";
-        checks.push(Check {
-            name: "nginx".into(),
-            gives: None,
-            verdict: Verdict::bad("no nginx is running on this host", fix),
-        });
+        let fix = "the agent waits for one; if one runs under another name, give it with --name";
+        checks.push(Check::of(
+            "nginx",
+            Verdict::idle("none is running on this host", fix),
+        ));
     }
     Ok(checks)
 }
 
-fn of_log(config: &config::Master, log: &config::AccessLog) -> Verdict {
-    match &log.target {
-        LogTarget::File(path) => match config.root.open_regular(path) {
-            Ok(_) if log.format == "combined" => Verdict::ok(format!("{}", path.display())),
-            Ok(_) => Verdict::bad(
-                format!("{} has the format {}", path.display(), log.format),
-                "this version reads combined only",
-            ),
-            Err(error) => Verdict::bad(
-                error.to_string(),
-                "the agent tries on and reads it when it can",
-            ),
+/// Whether a log can be followed; `how` says how its lines are read, or why not.
+fn of_log(
+    config: &config::Master,
+    target: &LogTarget,
+    how: impl Fn(&Path) -> Result<String, String>,
+) -> Verdict {
+    const ADD: &str = "add a log to a file beside it to have its lines counted";
+    match target {
+        LogTarget::File(path) => match (config.root.open_regular(path), how(path)) {
+            (Ok(_), Ok(how)) => Verdict::ok(format!("{}, {how}", path.display())),
+            (Ok(_), Err(why)) => Verdict::bad(why, ADD),
+            (Err(error @ OpenError::NotAFile { .. }), _) => Verdict::idle(error.to_string(), ADD),
+            (Err(error), _) => {
+                let fix = "the agent tries on and reads it when it can";
+                Verdict::bad(error.to_string(), fix)
+            }
         },
         LogTarget::Off => Verdict::ok("off"),
-        LogTarget::Syslog(server) => Verdict::bad(
-            format!("goes to syslog ({server})"),
-            "add an access_log to a file to have its answers counted",
-        ),
-        LogTarget::Unreadable { why } => Verdict::bad(
-            why,
-            "add an access_log to a file to have its answers counted",
-        ),
+        LogTarget::Syslog(server) => Verdict::idle(format!("goes to syslog ({server})"), ADD),
+        LogTarget::Unreadable { why } => Verdict::idle(why, ADD),
     }
 }
 
@@ -217,7 +285,11 @@ impl Report {
         ] {
             let _ = writeln!(out, "\n{heading}");
             for check in checks {
-                let mark = if check.verdict.ok { "ok " } else { "NO " };
+                let mark = match (check.verdict.ok, &check.verdict.fix) {
+                    (true, None) => "ok ",
+                    (true, Some(_)) => "-- ",
+                    (false, _) => "NO ",
+                };
                 let _ = writeln!(
                     out,
                     "  {mark} {:width$}  {}",
@@ -231,10 +303,11 @@ impl Report {
                 }
             }
         }
-        let verdict = if self.ok {
-            "everything works"
-        } else {
-            "not everything works: see NO"
+        let idle = |check: &Check| check.verdict.ok && check.verdict.fix.is_some();
+        let verdict = match self.ok {
+            true if self.checks().any(idle) => "everything works; see -- for what gives nothing",
+            true => "everything works",
+            false => "not everything works: see NO",
         };
         let _ = writeln!(out, "\n{verdict}");
         out

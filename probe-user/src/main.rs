@@ -2,12 +2,14 @@
 
 use std::process::ExitCode;
 
+use anyhow::anyhow;
 use clap::{CommandFactory as _, Parser as _};
+use env_logger::Target;
 use log::LevelFilter;
 use nginx_probe::{
-    agent, doctor,
+    agent, doctor, offline,
     options::{Cli, Command},
-    sinks::printable::printable,
+    sinks::{messages, printable::printable},
 };
 
 /// Exit status when something is wrong.
@@ -29,7 +31,14 @@ fn main() -> ExitCode {
         _ => None,
     };
     let level = cli.log_level.or(of_file).unwrap_or(LevelFilter::Info);
-    env_logger::Builder::new()
+    let mut logger = env_logger::Builder::new();
+    if matches!(cli.command, Command::Run(_)) {
+        match messages::Messages::start() {
+            Ok(messages) => drop(logger.target(Target::Pipe(Box::new(messages)))),
+            Err(error) => return blind(&anyhow!("cannot start a thread: {error}")),
+        }
+    }
+    logger
         .filter_level(level)
         // The loader (not the programs' own `aya_log`) says a hundred lines about itself at `debug`.
         .filter_module("aya", level.min(LevelFilter::Warn))
@@ -47,6 +56,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(options) => block_on(agent::run(*options)).map(|()| true),
         Command::Doctor(options) => doctor::run(&options),
+        Command::Logs(options) => offline::run(&options).map(|()| true),
         Command::Completions { shell } => {
             clap_complete::generate(
                 shell,
@@ -57,16 +67,18 @@ fn main() -> ExitCode {
             Ok(true)
         }
     };
-    match result {
+    let status = match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(WRONG),
         Err(error) => blind(&error),
-    }
+    };
+    messages::finish();
+    status
 }
 
 fn blind(error: &anyhow::Error) -> ExitCode {
     for line in format!("{error:#}").lines() {
-        eprintln!("nginx-probe: {}", printable(line));
+        messages::say(&format!("nginx-probe: {}\n", printable(line)));
     }
     ExitCode::from(BLIND)
 }

@@ -1,35 +1,50 @@
 //! The command line, the environment and the configuration file of `run`.
 
+mod file;
+mod value;
+
 use std::{
-    fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
-    str::FromStr,
     time::Duration,
 };
 
-use anyhow::Context as _;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
 use log::LevelFilter;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
-use crate::sinks::console::Output;
+pub use self::value::{LogOption, OrNone};
+use self::value::{duration, level, parse_level};
+use crate::{
+    sinks::console::Output,
+    source::{self, Stem},
+};
 
 /// Programs that are nginx or its kin.
-pub const DEFAULT_NAMES: [&str; 5] = ["nginx", "openresty", "angie", "freenginx", "tengine"];
+pub const DEFAULT_NAMES: [&str; 6] = [
+    "nginx",
+    "nginx-debug",
+    "openresty",
+    "angie",
+    "freenginx",
+    "tengine",
+];
 /// Where `run` looks for its configuration when it is not told.
 pub const DEFAULT_CONFIG: &str = "/etc/nginx-probe/config.toml";
 const DEFAULT_LISTEN: &str = "127.0.0.1:9877";
 const DEFAULT_JOURNAL: &str = "/var/lib/nginx-probe/journal.jsonl";
+const DEFAULT_STATE: &str = "/var/lib/nginx-probe";
 const DEFAULT_QUIET: Duration = Duration::from_mins(1);
+const DEFAULT_STUB_STATUS_EVERY: Duration = Duration::from_secs(5);
+const DEFAULT_HANG_AFTER: Duration = Duration::from_secs(5);
 
 /// Tells why clients get HTTP 500s from nginx.
 #[derive(Debug, Parser)]
 #[command(name = "nginx-probe", version, arg_required_else_help = true)]
 pub struct Cli {
     /// How much the agent says about itself, on standard error [default: info]
-    #[arg(long, global = true, env = "NGINX_PROBE_LOG_LEVEL")]
+    #[arg(long, global = true, env = "NGINX_PROBE_LOG_LEVEL", value_name = "LEVEL", value_parser = parse_level)]
     pub log_level: Option<LevelFilter>,
     /// What to do.
     #[command(subcommand)]
@@ -43,6 +58,8 @@ pub enum Command {
     Run(Box<RunOptions>),
     /// Show what works on this host, what does not, why, and the fix
     Doctor(DoctorOptions),
+    /// Classify the failures in access and error logs, offline: no privileges needed
+    Logs(LogsOptions),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -71,10 +88,32 @@ pub struct RunOptions {
     /// Keep records in this file; `none` for no journal [default: /var/lib/nginx-probe/journal.jsonl]
     #[arg(long, env = "NGINX_PROBE_JOURNAL", value_name = "PATH")]
     pub journal: Option<OrNone<PathBuf>>,
+    /// Keep how far each log was read in this folder; `none` to begin at the end of every log
+    /// [default: /var/lib/nginx-probe]
+    #[arg(long, env = "NGINX_PROBE_STATE", value_name = "FOLDER")]
+    pub state: Option<OrNone<PathBuf>>,
     /// Close an incident after this long without new evidence [default: 60s]
     #[arg(long, env = "NGINX_PROBE_INCIDENT_QUIET", value_name = "DURATION", value_parser = humantime::parse_duration)]
     #[serde(deserialize_with = "duration")]
     pub incident_quiet: Option<Duration>,
+    /// Ask nginx's `stub_status` this often; `none` for never [default: 5s]
+    #[arg(long, env = "NGINX_PROBE_STUB_STATUS_EVERY", value_name = "DURATION")]
+    pub stub_status_every: Option<OrNone<humantime::Duration>>,
+    /// Report a worker that has not returned to its event loop for this long; `none` for never
+    /// [default: 5s]
+    #[arg(long, env = "NGINX_PROBE_HANG_AFTER", value_name = "DURATION")]
+    pub hang_after: Option<OrNone<humantime::Duration>>,
+    /// Write a record of each failed response too
+    #[arg(
+        long,
+        env = "NGINX_PROBE_RESPONSES",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = BoolishValueParser::new()
+    )]
+    pub responses: Option<bool>,
     /// `log-level` of the configuration file; the flag is one of every command.
     #[arg(skip)]
     #[serde(deserialize_with = "level")]
@@ -109,15 +148,20 @@ pub struct WatchOptions {
         value_delimiter = ','
     )]
     pub name: Vec<String>,
-    /// Read this access log in place of those that the configuration names (repeatable)
+    /// Read this access log in place of those that the configuration names (repeatable). FORMAT is a
+    /// name or the text of a `log_format` [default: as the configuration says, else combined]
+    // No delimiter: a format may hold any character.
+    #[arg(long, env = "NGINX_PROBE_ACCESS_LOG", value_name = "PATH[=FORMAT]")]
+    pub access_log: Vec<LogOption>,
+    /// Read this error log in place of those that the configuration names (repeatable)
     #[arg(
         long,
-        env = "NGINX_PROBE_ACCESS_LOG",
-        value_name = "PATH[=FORMAT]",
+        env = "NGINX_PROBE_ERROR_LOG",
+        value_name = "PATH",
         value_delimiter = ','
     )]
-    pub access_log: Vec<LogOption>,
-    /// Load nothing into the kernel: logs alone
+    pub error_log: Vec<PathBuf>,
+    /// Load nothing into the kernel: logs, /proc and `stub_status` alone
     #[arg(
         long,
         env = "NGINX_PROBE_NO_KERNEL",
@@ -128,6 +172,30 @@ pub struct WatchOptions {
         value_parser = BoolishValueParser::new()
     )]
     pub no_kernel: Option<bool>,
+    /// Follow no system calls: nothing is told of requests, connections and failing calls, and
+    /// workers and other programs pay nothing for each call
+    #[arg(
+        long,
+        env = "NGINX_PROBE_NO_SYSCALLS",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = BoolishValueParser::new()
+    )]
+    pub no_syscalls: Option<bool>,
+    /// Attach nothing to nginx's own functions: what it answers itself through TLS and HTTP/2, and
+    /// why, is then in the logs alone
+    #[arg(
+        long,
+        env = "NGINX_PROBE_NO_UPROBES",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = BoolishValueParser::new()
+    )]
+    pub no_uprobes: Option<bool>,
     /// Read no logs
     #[arg(
         long,
@@ -152,133 +220,39 @@ pub struct DoctorOptions {
     pub watch: WatchOptions,
 }
 
-/// `PATH` or `PATH=FORMAT`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogOption {
-    /// The log.
-    pub path: PathBuf,
-    /// The name of its format.
-    pub format: String,
-}
-
-impl FromStr for LogOption {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (path, format) = text.split_once('=').unwrap_or((text, "combined"));
-        if path.is_empty() {
-            return Err("the path is empty".into());
-        }
-        if format != "combined" {
-            return Err(format!(
-                "the format {format} is not known; this version reads combined"
-            ));
-        }
-        Ok(Self {
-            path: path.into(),
-            format: format.into(),
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for LogOption {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
-}
-
-/// A value, or the word `none`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OrNone<T> {
-    /// The word.
-    None,
-    /// The value.
-    Some(T),
-}
-
-impl<T: FromStr> FromStr for OrNone<T> {
-    type Err = T::Err;
-
-    fn from_str(text: &str) -> Result<Self, T::Err> {
-        if text == "none" {
-            Ok(Self::None)
-        } else {
-            text.parse().map(Self::Some)
-        }
-    }
-}
-
-impl<'de, T: FromStr<Err: std::fmt::Display>> Deserialize<'de> for OrNone<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
-}
-
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text)
-        .map(Some)
-        .map_err(serde::de::Error::custom)
-}
-
-fn level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<LevelFilter>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    text.parse().map(Some).map_err(|_| {
-        serde::de::Error::custom(format!(
-            "{text} is no level: off, error, warn, info, debug or trace"
-        ))
-    })
+/// Options of `logs`.
+#[derive(Clone, Debug, Args)]
+pub struct LogsOptions {
+    /// Access logs and error logs, rotated and gzipped ones too, in any order; `-` is standard
+    /// input [default: standard input]
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The format of the access logs: a name such as combined, or the text of the `log_format`
+    /// [default: found out from the first lines of each]
+    #[arg(long, env = "NGINX_PROBE_FORMAT", value_name = "NAME|STRING")]
+    pub format: Option<String>,
+    /// An error log (repeatable); one that is among the FILEs is known by its lines
+    #[arg(
+        long,
+        env = "NGINX_PROBE_ERROR_LOG",
+        value_name = "FILE",
+        value_delimiter = ','
+    )]
+    pub error_log: Vec<PathBuf>,
+    /// How to write the result [default: text]
+    #[arg(
+        long,
+        env = "NGINX_PROBE_OUTPUT",
+        default_value = "text",
+        hide_default_value = true
+    )]
+    pub output: Output,
+    /// Threads that count lines, 1 to 4 [default: one for each processor]
+    #[arg(long, env = "NGINX_PROBE_THREADS", value_name = "N", hide = true)]
+    pub threads: Option<usize>,
 }
 
 impl RunOptions {
-    /// Fills what neither flags nor environment say from the configuration file.
-    ///
-    /// # Errors
-    /// When the file was named and is missing, cannot be read, or has an unknown key or bad value.
-    pub fn with_file(self) -> anyhow::Result<Self> {
-        let path = self.config.clone().unwrap_or_else(|| DEFAULT_CONFIG.into());
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound && self.config.is_none() => {
-                return Ok(self);
-            }
-            Err(error) => {
-                return Err(error)
-                    .with_context(|| format!("cannot read the configuration {}", path.display()));
-            }
-        };
-        let file: Self = toml::from_str(&text)
-            .with_context(|| format!("the configuration {} is not right", path.display()))?;
-        Ok(self.over(file))
-    }
-
-    fn over(self, file: Self) -> Self {
-        fn first<T>(mine: Vec<T>, other: Vec<T>) -> Vec<T> {
-            if mine.is_empty() { other } else { mine }
-        }
-        let (mine, other) = (self.watch, file.watch);
-        Self {
-            config: self.config,
-            watch: WatchOptions {
-                pid_file: first(mine.pid_file, other.pid_file),
-                master: first(mine.master, other.master),
-                name: first(mine.name, other.name),
-                access_log: first(mine.access_log, other.access_log),
-                no_kernel: mine.no_kernel.or(other.no_kernel),
-                no_logs: mine.no_logs.or(other.no_logs),
-            },
-            listen: self.listen.or(file.listen),
-            output: self.output.or(file.output),
-            journal: self.journal.or(file.journal),
-            incident_quiet: self.incident_quiet.or(file.incident_quiet),
-            log_level: self.log_level.or(file.log_level),
-        }
-    }
-
     /// Where to serve metrics.
     ///
     /// # Panics
@@ -302,10 +276,42 @@ impl RunOptions {
         }
     }
 
+    /// Where to keep how far each log was read.
+    #[must_use]
+    pub fn state(&self) -> Option<&Path> {
+        match &self.state {
+            Some(OrNone::None) => None,
+            Some(OrNone::Some(path)) => Some(path),
+            None => Some(Path::new(DEFAULT_STATE)),
+        }
+    }
+
     /// How long an incident stays open without new evidence.
     #[must_use]
     pub fn quiet(&self) -> Duration {
         self.incident_quiet.unwrap_or(DEFAULT_QUIET)
+    }
+
+    /// How often to ask nginx's `stub_status`; none for never.
+    #[must_use]
+    pub fn stub_status_every(&self) -> Option<Duration> {
+        let every = match self.stub_status_every {
+            Some(OrNone::None) => Duration::ZERO,
+            Some(OrNone::Some(every)) => every.into(),
+            None => DEFAULT_STUB_STATUS_EVERY,
+        };
+        (!every.is_zero()).then_some(every)
+    }
+
+    /// How long a worker may stay away from its event loop before it is reported; none for ever.
+    #[must_use]
+    pub fn hang_after(&self) -> Option<Duration> {
+        let after = match self.hang_after {
+            Some(OrNone::None) => Duration::ZERO,
+            Some(OrNone::Some(after)) => after.into(),
+            None => DEFAULT_HANG_AFTER,
+        };
+        (!after.is_zero()).then_some(after)
     }
 }
 
@@ -316,10 +322,26 @@ impl WatchOptions {
         self.no_kernel.unwrap_or(false)
     }
 
+    /// Whether to attach nothing to nginx's own functions.
+    #[must_use]
+    pub fn no_uprobes(&self) -> bool {
+        self.no_uprobes.unwrap_or(false)
+    }
+
     /// Whether to read no logs.
     #[must_use]
     pub fn no_logs(&self) -> bool {
         self.no_logs.unwrap_or(false)
+    }
+
+    /// The sources that were chosen not to run of those that the kernel half feeds.
+    #[must_use]
+    pub fn without(&self) -> &'static [Stem] {
+        if self.no_syscalls.unwrap_or(false) {
+            &source::OF_SYSCALLS
+        } else {
+            &[]
+        }
     }
 
     /// The program names to take for nginx, cut as the kernel cuts them.

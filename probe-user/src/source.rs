@@ -3,13 +3,19 @@
 //! One ordered list, from which `doctor`, the `source` metric label and the start of `run` all
 //! come. A source that cannot run is reported and done without.
 
-use std::{collections::HashMap, fs, io};
+mod host;
+
+use std::{collections::HashMap, io};
 
 use caps::Capability;
 use serde::Serialize;
 
+pub use self::host::of_host;
+
 use crate::{
-    kernel::{BTF_PATH, Kernel, LoadError, PROGRAMS},
+    error_path::{Found, Missing},
+    kernel::{Kernel, LoadError, PROGRAMS},
+    listen_queue::listening,
     oom::{KMSG_PATH, KernelLog},
 };
 
@@ -21,9 +27,18 @@ pub enum Stem {
     Lifecycle,
     Signals,
     Oom,
+    Accept,
+    Errnos,
+    Requests,
+    ErrorPath,
     KernelLog,
     Config,
     AccessLog,
+    ErrorLog,
+    Processes,
+    StubStatus,
+    ListenQueue,
+    Hang,
 }
 
 impl Stem {
@@ -34,9 +49,18 @@ impl Stem {
             Self::Lifecycle => "lifecycle",
             Self::Signals => "signals",
             Self::Oom => "oom",
+            Self::Accept => "accept",
+            Self::Errnos => "errnos",
+            Self::Requests => "requests",
+            Self::ErrorPath => "error_path",
             Self::KernelLog => "kernel_log",
             Self::Config => "config",
             Self::AccessLog => "access_log",
+            Self::ErrorLog => "error_log",
+            Self::Processes => "processes",
+            Self::StubStatus => "stub_status",
+            Self::ListenQueue => "listen_queue",
+            Self::Hang => "hang",
         }
     }
 }
@@ -70,21 +94,74 @@ pub const ALL: &[Source] = &[
         needs: PROBES,
     },
     Source {
+        stem: Stem::Accept,
+        gives: "connections that were taken, dropped unserved, or could not be taken",
+        needs: PROBES,
+    },
+    Source {
+        stem: Stem::Errnos,
+        gives: "system calls of workers that fail, by error",
+        needs: PROBES,
+    },
+    Source {
+        stem: Stem::Requests,
+        gives: "each failed answer and whose it was; the requests in flight when a worker dies",
+        needs: PROBES,
+    },
+    Source {
+        stem: Stem::ErrorPath,
+        gives: "error answers that nginx makes itself (TLS and HTTP/2 too), and why, without a log",
+        needs: &[
+            Capability::CAP_BPF,
+            Capability::CAP_PERFMON,
+            Capability::CAP_SYS_PTRACE,
+            Capability::CAP_DAC_READ_SEARCH,
+        ],
+    },
+    Source {
         stem: Stem::KernelLog,
         gives: "whose memory limit an OOM kill was about",
         needs: &[Capability::CAP_SYSLOG],
     },
     Source {
         stem: Stem::Config,
-        gives: "where nginx keeps its logs and pid file, and how many workers it should have",
+        gives: "where nginx keeps its logs and in what format, its limits, what is behind each location",
         needs: &[Capability::CAP_SYS_PTRACE, Capability::CAP_DAC_READ_SEARCH],
     },
     Source {
         stem: Stem::AccessLog,
-        gives: "answers to clients, by status",
+        gives: "answers to clients, by status, and how long they took",
         needs: &[Capability::CAP_SYS_PTRACE, Capability::CAP_DAC_READ_SEARCH],
     },
+    Source {
+        stem: Stem::ErrorLog,
+        gives: "what nginx itself says of failures, and why a configuration was refused",
+        needs: &[Capability::CAP_SYS_PTRACE, Capability::CAP_DAC_READ_SEARCH],
+    },
+    Source {
+        stem: Stem::Processes,
+        gives: "descriptors, processor time and memory of workers",
+        needs: &[Capability::CAP_SYS_PTRACE, Capability::CAP_DAC_READ_SEARCH],
+    },
+    Source {
+        stem: Stem::StubStatus,
+        gives: "nginx's own counters of connections and requests",
+        needs: &[Capability::CAP_SYS_PTRACE, Capability::CAP_DAC_READ_SEARCH],
+    },
+    Source {
+        stem: Stem::ListenQueue,
+        gives: "how many connections wait to be accepted, and what a full queue drops",
+        needs: &[Capability::CAP_SYS_PTRACE, Capability::CAP_DAC_READ_SEARCH],
+    },
+    Source {
+        stem: Stem::Hang,
+        gives: "workers that do not return to their event loop",
+        needs: &[Capability::CAP_SYS_PTRACE],
+    },
 ];
+
+/// What system calls tell: all of it comes from one program, which can be left out.
+pub const OF_SYSCALLS: [Stem; 3] = [Stem::Accept, Stem::Errnos, Stem::Requests];
 
 /// What loading and attaching the probes needs.
 pub const PROBES: &[Capability] = &[Capability::CAP_BPF, Capability::CAP_PERFMON];
@@ -107,6 +184,16 @@ impl Verdict {
             ok: true,
             detail: detail.into(),
             fix: None,
+        }
+    }
+
+    /// Nothing is wrong, and yet it gives nothing or less: nothing is there to read, or it was
+    /// chosen so.
+    pub fn idle(detail: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            ok: true,
+            detail: detail.into(),
+            fix: Some(fix.into()),
         }
     }
 
@@ -157,7 +244,10 @@ pub fn of_probes(stem: Stem, loaded: Result<&Kernel, &LoadError>) -> Verdict {
         }
         Err(error) => return Verdict::bad(error.to_string(), error.fix()),
     };
-    let specs: Vec<_> = PROGRAMS.iter().filter(|spec| spec.stem == stem).collect();
+    let specs: Vec<_> = PROGRAMS
+        .iter()
+        .filter(|spec| spec.stems.contains(&stem))
+        .collect();
     let failures: HashMap<_, _> = specs
         .iter()
         .filter_map(|spec| kernel.failures().get_key_value(spec.name))
@@ -168,8 +258,73 @@ pub fn of_probes(stem: Stem, loaded: Result<&Kernel, &LoadError>) -> Verdict {
             "this kernel lacks the hook; run doctor --log-level debug for the verifier's words",
         );
     }
-    let hooks: Vec<_> = specs.iter().map(|spec| spec.tracepoint).collect();
-    Verdict::ok(format!("raw tracepoints {}", hooks.join(", ")))
+    let hooks: Vec<_> = specs.iter().map(|spec| spec.hook.tracepoint()).collect();
+    Verdict::ok(format!("tracepoints {}", hooks.join(", ")))
+}
+
+/// Whether nginx's own functions are watched, by what became of each binary.
+#[must_use]
+pub fn of_error_path<'a>(found: impl Iterator<Item = &'a Found> + Clone) -> Verdict {
+    let missing = found
+        .clone()
+        .flat_map(|one| one.missing.iter().map(move |why| (why, &one.path)));
+    let text = |(why, path): (&Missing, &String)| format!("{path}: {why}");
+    if let Some(bad) = missing.clone().find(|(why, _)| !why.is_choice()) {
+        return Verdict::bad(
+            text(bad),
+            "nothing to do where nginx's build lacks the name; what else is seen goes on",
+        );
+    }
+    if let Some(chosen) = missing.into_iter().next() {
+        return Verdict::idle(
+            text(chosen),
+            "an error_log at level notice or worse has its messages looked at",
+        );
+    }
+    let mut paths: Vec<_> = found.map(|one| one.path.as_str()).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    Verdict::ok(match paths.as_slice() {
+        [] => "no nginx runs whose functions could be watched".to_owned(),
+        paths => format!("functions of {}", paths.join(", ")),
+    })
+}
+
+/// Whether listen queues can be looked at.
+#[must_use]
+pub fn of_listen_queue(source: &Source) -> Verdict {
+    if !missing_capabilities(source.needs).is_empty() {
+        return without(source.needs);
+    }
+    match listening() {
+        Err(error) => Verdict::bad(
+            format!("the kernel does not list listening sockets: {error}"),
+            "load or build the kernel's inet_diag and tcp_diag",
+        ),
+        Ok(_) if missing_capabilities(&[Capability::CAP_SYS_ADMIN]).is_empty() => {
+            Verdict::ok("inet_diag, in every network namespace")
+        }
+        Ok(_) => Verdict::idle(
+            "inet_diag, in the agent's own network namespace only",
+            "for nginx in containers give the agent CAP_SYS_ADMIN",
+        ),
+    }
+}
+
+/// Whether hung workers can be told.
+#[must_use]
+pub fn of_hang(source: &Source, kernel: Option<&Kernel>) -> Verdict {
+    if !missing_capabilities(source.needs).is_empty() {
+        return without(source.needs);
+    }
+    if kernel.is_some() {
+        Verdict::ok("turns of the event loop, and /proc")
+    } else {
+        Verdict::idle(
+            "/proc alone: a worker that makes system calls in a loop is not told from a busy one",
+            "see the kernel's sources above",
+        )
+    }
 }
 
 /// Whether the kernel log can be read.
@@ -184,84 +339,6 @@ pub fn of_kernel_log(opened: &io::Result<KernelLog>) -> Verdict {
         Err(error) => Verdict::bad(
             format!("cannot open {KMSG_PATH}: {error}"),
             "run as root or with CAP_SYSLOG; OOM kills are still seen, without limit",
-        ),
-    }
-}
-
-/// Facts about the host that every source stands on.
-#[must_use]
-pub fn of_host() -> Vec<(&'static str, Verdict)> {
-    vec![
-        ("kernel", of_kernel()),
-        ("btf", of_btf()),
-        ("privileges", of_privileges()),
-        ("pid_namespace", of_pid_namespace()),
-        ("proc", of_proc()),
-    ]
-}
-
-fn of_kernel() -> Verdict {
-    let uname = rustix::system::uname();
-    let release = uname.release().to_string_lossy().into_owned();
-    let mut numbers = release
-        .split(|c: char| !c.is_ascii_digit())
-        .map(str::parse::<u32>);
-    let version = (numbers.next(), numbers.next());
-    let detail = format!("Linux {release} {}", uname.machine().to_string_lossy());
-    match version {
-        (Some(Ok(major)), Some(Ok(minor))) if (major, minor) < (5, 8) => Verdict::bad(
-            format!("{detail} has no ring buffers"),
-            "use Linux 5.8 or later",
-        ),
-        _ => Verdict::ok(detail),
-    }
-}
-
-fn of_btf() -> Verdict {
-    match fs::metadata(BTF_PATH) {
-        Ok(metadata) => Verdict::ok(format!("{BTF_PATH}, {} KiB", metadata.len() / 1024)),
-        Err(error) => Verdict::bad(
-            format!("{BTF_PATH}: {error}"),
-            "boot a kernel that is built with CONFIG_DEBUG_INFO_BTF=y",
-        ),
-    }
-}
-
-fn of_privileges() -> Verdict {
-    let mut needs: Vec<_> = ALL
-        .iter()
-        .flat_map(|source| source.needs)
-        .copied()
-        .collect();
-    needs.sort_unstable_by_key(Capability::index);
-    needs.dedup();
-    if missing_capabilities(&needs).is_empty() {
-        let names: Vec<_> = needs.iter().map(ToString::to_string).collect();
-        Verdict::ok(names.join(" "))
-    } else {
-        without(&needs)
-    }
-}
-
-fn of_pid_namespace() -> Verdict {
-    // The inode number of the initial pid namespace (`PROC_PID_INIT_INO`).
-    const INITIAL: &str = "pid:[4026531836]";
-    match fs::read_link("/proc/self/ns/pid") {
-        Ok(link) if link.as_os_str() == INITIAL => Verdict::ok("the host's"),
-        Ok(_) => Verdict::bad(
-            "this is not the host's pid namespace: the kernel's process ids mean nothing here",
-            "run on the host, or the container with --pid=host (hostPID: true)",
-        ),
-        Err(error) => Verdict::bad(format!("/proc/self/ns/pid: {error}"), "mount /proc"),
-    }
-}
-
-fn of_proc() -> Verdict {
-    match fs::read_to_string("/proc/1/stat") {
-        Ok(_) => Verdict::ok("every process can be seen"),
-        Err(error) => Verdict::bad(
-            format!("/proc hides other users' processes (hidepid): /proc/1/stat: {error}"),
-            "run with CAP_SYS_PTRACE, or with the group of /proc's gid= mount option",
         ),
     }
 }

@@ -4,15 +4,13 @@ use std::time::Duration;
 
 use nginx_probe_ebpf::record::Kind;
 
-use super::Agent;
+use super::{Agent, logs::Logs, sample};
 use crate::{
     clock::Time,
-    config::WorkerProcesses,
     facts::{Event, Fact},
     fleet::Counts,
     kernel::Kernel,
     source::Stem,
-    usage::online_cpus,
 };
 
 /// Looks between two clean-ups of what is kept for speed.
@@ -23,11 +21,24 @@ const KEEP_SERIES: Duration = Duration::from_mins(10);
 impl Agent {
     /// What changes slowly, once a second.
     pub(super) fn look(&mut self) {
+        #[cfg(feature = "debug-log")]
+        self.fleet.kernel_mut().show_messages();
         self.count_lost();
         self.fleet.find_selected();
         self.say_missing();
-        if let Some(logs) = &mut self.logs {
-            logs.retire();
+        if self.logs.as_mut().is_some_and(Logs::look) {
+            self.masters_changed();
+        }
+        if let Some(counters) = &mut self.counters {
+            counters.look(&self.fleet);
+        }
+        self.traffic.look(&mut self.fleet);
+        if let Some(error_path) = &mut self.error_path {
+            error_path.look(&mut self.fleet, self.logs.as_ref());
+        }
+        self.look_for_stalls();
+        if sample::is_due(self.looks) {
+            self.sample();
         }
         self.looks += 1;
         if self.looks.is_multiple_of(LOOKS_PER_SWEEP) {
@@ -36,10 +47,9 @@ impl Agent {
             self.metrics.set_kernel_memory(Kernel::memory_bytes());
         }
         if self.fleet.kernel().loaded().is_none() {
-            if let Err(error) = self.fleet.scan() {
+            if let Err(error) = self.fleet.look_again() {
                 log::warn!("cannot read /proc: {error}");
             }
-            self.fleet.reconcile();
             self.settle();
         }
     }
@@ -49,22 +59,26 @@ impl Agent {
             return;
         };
         let lost = kernel.lost();
-        let mut more = 0;
+        let (mut more, mut of_processes) = (0, 0);
         for ((kind, now), before) in Kind::ALL.into_iter().zip(lost).zip(self.lost) {
             let new = now.saturating_sub(before);
             if new > 0 {
                 self.metrics.lost(kind, new);
             }
+            if matches!(kind, Kind::Fork | Kind::Exec | Kind::Exit) {
+                of_processes += new;
+            }
             more += new;
         }
         self.lost = lost;
         if more > 0 {
-            let gone = self.fleet.reconcile();
-            log::warn!(
-                "{more} records of the kernel side were lost; {gone} processes ended unseen"
-            );
-            if let Err(error) = self.fleet.scan() {
-                log::warn!("cannot read /proc: {error}");
+            log::warn!("{more} records of the kernel side were lost");
+            if of_processes > 0 {
+                let gone = self.fleet.reconcile();
+                log::warn!("births or deaths are among them; {gone} processes ended unseen");
+                if let Err(error) = self.fleet.scan() {
+                    log::warn!("cannot read /proc: {error}");
+                }
             }
             let event = Event::Lost(more);
             self.fact(Fact {
@@ -78,10 +92,16 @@ impl Agent {
     /// Ends the series of instances that are long gone: every restart of a container may be a new one.
     pub(super) fn forget_gone(&mut self) {
         let now = Time::now();
+        let logs = self.logs.as_ref();
         self.gone.retain(|instance, since| {
-            let keep = now.since(*since) < KEEP_SERIES;
+            // Its next line would bring the series back.
+            let keep =
+                now.since(*since) < KEEP_SERIES || logs.is_some_and(|logs| logs.reads(instance));
             if !keep {
                 self.metrics.forget(instance);
+                if let Some(counters) = &mut self.counters {
+                    counters.forget(instance);
+                }
             }
             keep
         });
@@ -91,11 +111,17 @@ impl Agent {
     pub(super) fn say_missing(&mut self) {
         let mut missing = self.selection.missing(self.fleet.proc(), &self.names);
         if self.selection.is_all() && self.fleet.masters().next().is_none() {
-            missing.push("no nginx is running on this host".to_owned());
+            missing.push(match self.fleet.orphans() {
+                0 => "no nginx is running on this host".to_owned(),
+                orphans => format!(
+                    "no nginx master is running on this host, but {orphans} of its workers are: \
+                     nothing replaces or reloads them"
+                ),
+            });
         }
         for what in &missing {
             if !self.said_missing.contains(what) {
-                log::warn!("{what}; waiting for it to start");
+                log::warn!("{what}; waiting for one to start");
             }
         }
         self.said_missing = missing;
@@ -120,14 +146,13 @@ impl Agent {
         if let Some(logs) = &mut self.logs {
             logs.follow(self.fleet.masters());
         }
+        if let Some(error_path) = &mut self.error_path {
+            error_path.follow(&mut self.fleet);
+        }
         let readable = self.fleet.masters().all(|(_, _, config)| config.is_some());
         self.metrics.set_source(Stem::Config, readable);
         for (_, instance, config) in self.fleet.masters() {
-            let count = config.and_then(|config| match config.settings.worker_processes {
-                WorkerProcesses::Auto => online_cpus(),
-                WorkerProcesses::Count(count) => Some(count),
-            });
-            if let Some(count) = count {
+            if let Some(count) = config.and_then(sample::workers_of) {
                 self.metrics.set_configured(instance, count);
             }
         }

@@ -1,30 +1,42 @@
 //! `run`: sources, correlator and sinks in one loop.
 
-mod logs;
+mod counters;
+mod error_path;
+pub(crate) mod logs;
 mod look;
 mod privileges;
+mod sample;
+mod stalls;
 mod start;
+mod traffic;
 
 use std::{
     collections::{HashMap, HashSet},
+    io::ErrorKind,
+    net::SocketAddr,
     sync::Arc,
     time::Duration,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use aya::maps::{MapData, RingBuf};
 use nginx_probe_ebpf::record::{Kind, Record as KernelRecord};
 use tokio::{
     io::unix::AsyncFd,
+    net::TcpListener,
     signal::unix::{SignalKind, signal},
+    task::yield_now,
     time::{MissedTickBehavior, interval, sleep},
 };
 
-use self::{logs::AccessLogs, start::Probes};
+use self::{
+    counters::Counters, error_path::ErrorPath, logs::Logs, sample::Samples, stalls::Stalls,
+    start::Probes, traffic::Traffic,
+};
 use crate::{
     clock::{Time, boot_ns_now},
     correlator::Correlator,
-    facts::{Fact, Instance},
+    facts::{Event, Fact, Instance},
     fleet::{Fleet, Selection},
     kernel::Kernel,
     options::RunOptions,
@@ -34,22 +46,32 @@ use crate::{
         console::{Console, Output},
         http,
         journal::Journal,
+        messages,
         metrics::Metrics,
     },
     source::Stem,
     usage::give_back_memory,
 };
 
-/// How often logs are looked at, and open incidents brought up to date.
+/// How often open incidents are brought up to date.
 const TICK: Duration = Duration::from_millis(100);
-/// Ticks between two looks at what changes slowly.
-const TICKS_PER_LOOK: u32 = 10;
+/// How often is looked at what changes slowly.
+const LOOK: Duration = Duration::from_secs(1);
 /// Records taken from the ring buffer before other things have their turn.
 const RECORDS_AT_ONCE: usize = 1024;
 
+/// Times that this many are taken before `/proc` is asked what else happened: more than there is
+/// room for.
+const DRAINS: usize = 32;
+
 struct Agent {
     fleet: Fleet<Probes>,
-    logs: Option<AccessLogs>,
+    logs: Option<Logs>,
+    samples: Samples,
+    counters: Option<Counters>,
+    traffic: Traffic,
+    error_path: Option<ErrorPath>,
+    stalls: Stalls,
     correlator: Correlator,
     metrics: Arc<Metrics>,
     journal: Option<Journal>,
@@ -64,7 +86,6 @@ struct Agent {
     said_missing: Vec<String>,
     selection: Selection,
     names: Vec<String>,
-    ticks: u32,
     looks: u32,
 }
 
@@ -73,17 +94,10 @@ struct Agent {
 /// # Errors
 /// When the listener or the journal cannot be opened, or the probes lack a privilege.
 pub async fn run(options: RunOptions) -> anyhow::Result<()> {
-    if !options.watch.no_kernel() {
-        start::check_privileges()?;
-    }
+    start::check(&options.watch)?;
     let metrics = Arc::new(Metrics::new());
     let listener = match options.listen() {
-        Some(address) => Some(http::bind(address).await.with_context(|| {
-            format!(
-                "cannot listen on {address}: is another agent running? \
-                 choose another address with --listen, or none"
-            )
-        })?),
+        Some(address) => Some(bind(address).await?),
         None => None,
     };
     let journal = options.journal().map(open_journal).transpose()?;
@@ -91,13 +105,13 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
 
     let (mut agent, events) = Agent::start(&options, Arc::clone(&metrics), journal)?;
-    privileges::drop_unneeded();
+    privileges::drop_unneeded(agent.error_path.is_some());
     if let Some(listener) = listener {
         tokio::spawn(http::serve(listener, Arc::clone(&metrics)));
     }
     give_back_memory();
     agent.metrics.set_ready();
-    eprintln!("ready");
+    messages::say("ready\n");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 
     let mut events = match events {
@@ -108,6 +122,8 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
     };
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut look = interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut more = false;
     while !agent.console.is_gone() {
         let settle = agent.fleet.next_look(boot_ns_now());
@@ -123,12 +139,45 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
                 agent.settle();
             }
             () = sleep(settle.unwrap_or(Duration::MAX)), if settle.is_some() => agent.settle(),
-            _ = tick.tick() => agent.tick(),
+            _ = tick.tick(), if !agent.correlator.is_idle() => agent.tick(),
+            _ = look.tick() => {
+                // What is still in the buffer must not be taken for lost.
+                if let Some(events) = events.as_mut() {
+                    more = agent.drain_all(events.get_mut());
+                }
+                agent.settle();
+                agent.look();
+            }
+            () = written(agent.logs.as_mut()) => {
+                let facts = agent.read_logs();
+                // What the kernel half saw of an answer is there before the answer's line is written:
+                // the line must not be taken for all that is known.
+                if let Some(events) = events.as_mut() {
+                    more = agent.drain(events.get_mut());
+                }
+                agent.settle();
+                agent.logged(facts);
+                // With much to read the wait above never pauses, and nobody else has a turn.
+                yield_now().await;
+            }
         }
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     agent.finish();
     Ok(())
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    http::bind(address).await.map_err(|error| {
+        let why = match error.kind() {
+            ErrorKind::AddrInUse => "is another agent running? ",
+            ErrorKind::AddrNotAvailable => "no interface of this host has that address; ",
+            _ => "",
+        };
+        anyhow!(
+            "cannot listen on {address}: {error}; {why}choose another address with --listen, or none"
+        )
+    })
 }
 
 fn open_journal(path: &std::path::Path) -> anyhow::Result<Journal> {
@@ -138,6 +187,14 @@ fn open_journal(path: &std::path::Path) -> anyhow::Result<Journal> {
             path.display()
         )
     })
+}
+
+/// Waits until there is something to read in a log.
+async fn written(logs: Option<&mut Logs>) {
+    match logs {
+        Some(logs) => logs.wait().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Waits for records, unless some were left: the kernel says once that there are new ones, not that
@@ -174,6 +231,10 @@ impl Agent {
             masters: options.watch.master.clone(),
         };
         let proc = Proc::at("/proc");
+        let samples = Samples::new(proc.root(), Arc::clone(&metrics));
+        let every = options.stub_status_every();
+        let counters = Counters::start(proc.root(), every, blind, Arc::clone(&metrics));
+        let stalls = Stalls::start(proc.root(), options.hang_after(), Arc::clone(&metrics));
         let mut fleet = Fleet::new(
             proc,
             names.clone(),
@@ -182,11 +243,15 @@ impl Agent {
             started.kernel_log,
         );
         fleet.scan().context("cannot read /proc")?;
-        let logs = (!options.watch.no_logs())
-            .then(|| AccessLogs::new(&options.watch.access_log, Arc::clone(&metrics)));
+        let logs = (!options.watch.no_logs()).then(|| Logs::new(options, Arc::clone(&metrics)));
         let mut agent = Self {
             fleet,
             logs,
+            samples,
+            counters,
+            traffic: Traffic::new(Arc::clone(&metrics)),
+            error_path: (!options.watch.no_uprobes()).then(|| ErrorPath::new(Arc::clone(&metrics))),
+            stalls,
             correlator: Correlator::new(host_name(), options.quiet(), blind),
             metrics,
             journal,
@@ -199,11 +264,16 @@ impl Agent {
             said_missing: Vec::new(),
             selection,
             names,
-            ticks: 0,
             looks: 0,
         };
+        if options.responses.unwrap_or(false) {
+            agent.correlator.tell_responses();
+        }
         agent.settle();
         agent.look();
+        if let Some(logs) = &mut agent.logs {
+            logs.settled();
+        }
         agent.metrics.set_kernel_memory(Kernel::memory_bytes());
         Ok((agent, started.events))
     }
@@ -225,6 +295,11 @@ impl Agent {
         true
     }
 
+    /// Takes all that is there, of a buffer that others go on filling; `true` when there may be more.
+    fn drain_all(&mut self, events: &mut RingBuf<MapData>) -> bool {
+        (0..DRAINS).all(|_| self.drain(events))
+    }
+
     /// Looks at what is due and passes on what came of it.
     fn settle(&mut self) {
         self.fleet.settle(boot_ns_now());
@@ -239,27 +314,40 @@ impl Agent {
     }
 
     fn tick(&mut self) {
-        #[cfg(feature = "debug-log")]
-        self.fleet.kernel_mut().show_messages();
-        let facts = self.logs.as_mut().map(AccessLogs::poll).unwrap_or_default();
-        for fact in facts {
-            self.fact(fact);
-        }
         for record in self.correlator.tick(Time::now()) {
             self.say(&record);
         }
-        self.ticks += 1;
-        if self.ticks.is_multiple_of(TICKS_PER_LOOK) {
-            self.look();
+    }
+
+    fn read_logs(&mut self) -> Vec<Fact> {
+        self.logs.as_mut().map(Logs::poll).unwrap_or_default()
+    }
+
+    fn logged(&mut self, facts: Vec<Fact>) {
+        for fact in facts {
+            self.fact(fact);
         }
     }
 
     fn fact(&mut self, fact: Fact) {
+        if let Some(counters) = &mut self.counters {
+            counters.fact(&fact);
+        }
         if !fact.instance.is_empty() {
             self.metrics.fact(&fact);
         }
+        if let Event::WorkerExit(exit) = &fact.event {
+            for (pid, last) in self.fleet.kernel_mut().take_ended() {
+                if pid == exit.pid {
+                    self.traffic.ended(pid, &fact.instance, &last);
+                }
+            }
+        }
         for record in self.correlator.fact(fact) {
             self.say(&record);
+        }
+        for failed in self.correlator.take_failures() {
+            self.metrics.failure(&failed);
         }
     }
 
@@ -275,6 +363,8 @@ impl Agent {
         if self.console.is_gone() {
             log::warn!("nobody reads standard output any more: ending");
         }
+        let facts = self.logs.as_mut().map(Logs::finish).unwrap_or_default();
+        self.logged(facts);
         self.tick();
         for record in self.correlator.finish(Time::now()) {
             self.say(&record);
@@ -293,4 +383,11 @@ pub fn host_name() -> String {
 }
 
 /// The sources that the kernel side feeds.
-const KERNEL_STEMS: [Stem; 3] = [Stem::Lifecycle, Stem::Signals, Stem::Oom];
+const KERNEL_STEMS: [Stem; 6] = [
+    Stem::Lifecycle,
+    Stem::Signals,
+    Stem::Oom,
+    Stem::Accept,
+    Stem::Errnos,
+    Stem::Requests,
+];

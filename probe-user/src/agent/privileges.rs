@@ -12,9 +12,21 @@ const KEPT: [Capability; 5] = [
     Capability::CAP_SYS_PTRACE,
 ];
 
-/// Gives up every capability that is not needed any more.
-pub(super) fn drop_unneeded() {
-    let kept: CapsHashSet = KEPT.into_iter().collect();
+/// Gives up every capability that is not needed any more. `attaches` when programs will be attached
+/// to the functions of an nginx that comes later.
+pub(super) fn drop_unneeded(attaches: bool) {
+    let mut kept = KEPT.to_vec();
+    if attaches {
+        // Since Linux 6.17, and in stable kernels of that time, attaching to functions asks for
+        // CAP_SYS_ADMIN: CAP_PERFMON is not enough any more.
+        kept.extend([Capability::CAP_PERFMON, Capability::CAP_SYS_ADMIN]);
+    }
+    keep_only(&kept);
+}
+
+/// Gives up every other capability, in this thread.
+pub(super) fn keep_only(kept: &[Capability]) {
+    let kept: CapsHashSet = kept.iter().copied().collect();
     // The bounding set goes first: changing it needs CAP_SETPCAP, which goes with the rest.
     if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP).unwrap_or(false) {
         for capability in caps::runtime::thread_all_supported().difference(&kept) {

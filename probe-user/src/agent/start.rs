@@ -3,22 +3,45 @@
 use anyhow::bail;
 use aya::maps::{MapData, RingBuf};
 
-use super::KERNEL_STEMS;
+use nginx_probe_ebpf::connection::{Connection, Worker};
+
+use super::{KERNEL_STEMS, sample};
 use crate::{
-    fleet::Track,
-    kernel::Kernel,
+    fleet::{Fleet, Selection, Track},
+    kernel::{Kernel, Sizes},
     oom::{KMSG_PATH, KernelLog},
     options::WatchOptions,
+    proc::Proc,
     sinks::metrics::Metrics,
     source::{self, Stem, Verdict},
 };
 
 /// The kernel side, or nothing with `--no-kernel` or on a kernel that has not what it needs.
-pub(super) struct Probes(Option<Kernel>);
+pub(super) struct Probes {
+    kernel: Option<Kernel>,
+    /// The last counters of workers that are not followed any more.
+    ended: Vec<(u32, Worker)>,
+}
 
 impl Probes {
     pub(super) const fn loaded(&self) -> Option<&Kernel> {
-        self.0.as_ref()
+        self.kernel.as_ref()
+    }
+
+    pub(super) const fn loaded_mut(&mut self) -> Option<&mut Kernel> {
+        self.kernel.as_mut()
+    }
+
+    /// The last counters of workers that ended since the last call.
+    pub(super) fn take_ended(&mut self) -> Vec<(u32, Worker)> {
+        std::mem::take(&mut self.ended)
+    }
+
+    const fn new(kernel: Option<Kernel>) -> Self {
+        Self {
+            kernel,
+            ended: Vec::new(),
+        }
     }
 }
 
@@ -26,7 +49,7 @@ impl Probes {
     /// Passes the programs' own messages on.
     #[cfg(feature = "debug-log")]
     pub(super) fn show_messages(&mut self) {
-        if let Some(kernel) = &mut self.0 {
+        if let Some(kernel) = &mut self.kernel {
             kernel.show_messages();
         }
     }
@@ -34,7 +57,7 @@ impl Probes {
 
 impl Track for Probes {
     fn track(&mut self, pid: u32) {
-        if let Some(kernel) = &mut self.0
+        if let Some(kernel) = &mut self.kernel
             && let Err(error) = kernel.track(pid)
         {
             log::warn!("cannot follow process {pid}: {error}");
@@ -42,10 +65,53 @@ impl Track for Probes {
     }
 
     fn untrack(&mut self, pid: u32) {
-        if let Some(kernel) = &mut self.0 {
+        if let Some(kernel) = &mut self.kernel {
             kernel.untrack(pid);
+            kernel.workers_mut().take(pid);
         }
     }
+
+    fn tells(&self) -> bool {
+        self.kernel.is_some()
+    }
+
+    fn follow(&mut self, pid: u32) {
+        if let Some(kernel) = &mut self.kernel
+            && let Err(error) = kernel.workers_mut().follow(pid)
+        {
+            log::warn!("cannot follow the requests of worker {pid}: {error}");
+        }
+    }
+
+    fn take(&mut self, pid: u32) -> Option<Vec<Connection>> {
+        let (worker, connections) = self.kernel.as_mut()?.workers_mut().take(pid)?;
+        self.ended.push((pid, worker));
+        Some(connections)
+    }
+}
+
+/// What the kernel half must have room for: every nginx that runs now, and some more.
+fn sizes(names: &[String]) -> Sizes {
+    let (proc, all) = (Proc::at("/proc"), Selection::default());
+    let mut fleet = Fleet::new(proc, names.to_vec(), all, Nobody, None);
+    if let Err(error) = fleet.scan() {
+        log::debug!("cannot read /proc: {error}");
+    }
+    Sizes::of(fleet.masters().filter_map(|(_, _, config)| {
+        let config = config?;
+        Some((
+            sample::workers_of(config)?,
+            config.settings.worker_connections,
+        ))
+    }))
+}
+
+/// Follows nothing.
+struct Nobody;
+
+impl Track for Nobody {
+    fn track(&mut self, _pid: u32) {}
+    fn untrack(&mut self, _pid: u32) {}
 }
 
 /// What came up.
@@ -55,19 +121,39 @@ pub(super) struct Started {
     pub kernel_log: Option<KernelLog>,
 }
 
-/// Fails before anything else when the probes cannot be loaded by this user.
+/// Fails before anything else when there is nothing to look at, or the probes cannot be loaded by
+/// this user.
 ///
 /// # Errors
-/// When a capability is missing.
-pub(super) fn check_privileges() -> anyhow::Result<()> {
+/// When a capability is missing, the options leave nothing, or a master is none.
+pub(super) fn check(watch: &WatchOptions) -> anyhow::Result<()> {
+    let names = watch.names();
+    for pid in &watch.master {
+        match Proc::at("/proc").status(*pid) {
+            None => bail!("--master {pid}: no such process"),
+            Some(status) if !names.contains(&status.comm) => bail!(
+                "--master {pid}: that process is {:?}, not nginx; give its name with --name if it is",
+                status.comm
+            ),
+            Some(_) => {}
+        }
+    }
+    if watch.no_kernel() && watch.no_logs() {
+        bail!(
+            "--no-kernel and --no-logs together leave next to nothing to tell: take one of them away"
+        );
+    }
+    if watch.no_kernel() {
+        return Ok(());
+    }
     let missing = source::missing_capabilities(source::PROBES);
     if missing.is_empty() {
         return Ok(());
     }
     let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
     bail!(
-        "attaching to the kernel needs {}, which this user does not have: run as root, or with \
-         --no-kernel to read the logs alone",
+        "attaching to the kernel needs {}, which this user does not have: run as root, or with the \
+         capabilities of the service; `nginx-probe logs` reads log files as any user",
         missing.join(" and ")
     )
 }
@@ -81,17 +167,19 @@ pub(super) fn probes(
     names: &[String],
     metrics: &Metrics,
 ) -> anyhow::Result<Started> {
-    for stem in [Stem::Config, Stem::AccessLog] {
-        metrics.set_source(stem, !(watch.no_logs() && stem == Stem::AccessLog));
+    metrics.set_source(Stem::Config, true);
+    // Until one is found.
+    for stem in [Stem::AccessLog, Stem::ErrorLog] {
+        metrics.set_source(stem, false);
     }
     if watch.no_kernel() {
         return Ok(Started {
-            probes: Probes(None),
+            probes: Probes::new(None),
             events: None,
             kernel_log: None,
         });
     }
-    let loaded = Kernel::load(names);
+    let loaded = Kernel::load(names, sizes(names), watch.without());
     if let Err(error) = &loaded
         && error.is_permission()
     {
@@ -100,7 +188,13 @@ pub(super) fn probes(
             error.fix()
         );
     }
+    for stem in watch.without() {
+        metrics.set_source(*stem, false);
+    }
     for stem in KERNEL_STEMS {
+        if watch.without().contains(&stem) {
+            continue;
+        }
         let verdict = source::of_probes(stem, loaded.as_ref().map(|(kernel, _)| kernel));
         report(stem, &verdict, metrics);
     }
@@ -108,7 +202,7 @@ pub(super) fn probes(
     report(Stem::KernelLog, &source::of_kernel_log(&opened), metrics);
     let (kernel, events) = loaded.ok().unzip();
     Ok(Started {
-        probes: Probes(kernel),
+        probes: Probes::new(kernel),
         events,
         kernel_log: opened.ok(),
     })

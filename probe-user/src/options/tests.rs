@@ -17,13 +17,20 @@ fn the_command_line_holds_together() {
 fn a_file_has_the_keys_of_the_flags() {
     let options = parse(
         "listen = 'none'\noutput = 'json'\njournal = '/j'\nincident-quiet = '5s'\n\
-         pid-file = ['/a']\nno-logs = true\nlog-level = 'debug'\naccess-log = ['/l=combined']",
+         pid-file = ['/a']\nno-logs = true\nno-uprobes = true\nno-syscalls = true\n\
+         log-level = 'debug'\nstub-status-every = '250ms'\nhang-after = '2s'\n\
+         access-log = ['/l=combined']",
     )
     .expect("right");
     assert_eq!(options.listen(), None);
     assert_eq!(options.journal(), Some(Path::new("/j")));
     assert_eq!(options.quiet(), Duration::from_secs(5));
-    assert!(options.watch.no_logs());
+    assert_eq!(
+        options.stub_status_every(),
+        Some(Duration::from_millis(250))
+    );
+    assert_eq!(options.hang_after(), Some(Duration::from_secs(2)));
+    assert!(options.watch.no_logs() && options.watch.no_uprobes());
     assert_eq!(options.log_level, Some(LevelFilter::Debug));
     assert_eq!(options.watch.access_log.len(), 1);
 }
@@ -36,6 +43,7 @@ fn unknown_keys_and_bad_values_are_refused() {
         "output = 'xml'",
         "incident-quiet = '5'",
         "log-level = 'loud'",
+        "stub-status-every = '5'",
         "no-kernel = 'true'",
         "x = 1",
     ] {
@@ -73,4 +81,22 @@ fn a_switch_can_be_turned_off_again() {
         let merged = options.over(parse("no-kernel = true").expect("right"));
         assert_eq!(merged.watch.no_kernel(), expected, "{flags:?}");
     }
+}
+
+#[test]
+fn stub_status_is_asked_unless_told_never() {
+    let every = |text: &str| parse(text).expect("right").stub_status_every();
+    assert_eq!(every(""), Some(Duration::from_secs(5)));
+    for never in ["none", "0s"] {
+        assert_eq!(every(&format!("stub-status-every = '{never}'")), None);
+    }
+    let text = ["nginx-probe", "run", "--stub-status-every", "2s"];
+    let Command::Run(flags) = Cli::try_parse_from(text).expect("right").command else {
+        panic!("another command");
+    };
+    let merged = flags.over(parse("stub-status-every = 'none'").expect("right"));
+    assert_eq!(merged.stub_status_every(), Some(Duration::from_secs(2)));
+    assert_eq!(merged.hang_after(), Some(Duration::from_secs(5)));
+    let never = parse("hang-after = 'none'").expect("right");
+    assert_eq!(never.hang_after(), None);
 }
