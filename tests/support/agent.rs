@@ -1,18 +1,20 @@
 //! The agent under test: `nginx-probe run`, its records, its metrics, its end.
 
-use std::ffi::OsStr;
+mod output;
+
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use self::output::{Output, is_ready, lock};
 use crate::command::command;
 use crate::nginx::Nginx;
 use crate::processes::{Signal, require_root, signal};
@@ -27,19 +29,6 @@ pub struct Agent {
     folder: TempDir,
     output: Arc<Mutex<Output>>,
     readers: Vec<JoinHandle<()>>,
-}
-
-/// What the agent has written so far.
-#[derive(Debug, Default)]
-struct Output {
-    records: Vec<Value>,
-    /// When each of the records was read from the pipe.
-    read: Vec<SystemTime>,
-    /// From the start to the line `ready`.
-    ready: Option<Duration>,
-    /// Lines of standard output that are no JSON: there must be none.
-    stray: Vec<String>,
-    stderr: Vec<String>,
 }
 
 impl Agent {
@@ -62,7 +51,15 @@ impl Agent {
             .prefix("nginx-probe-agent-")
             .tempdir()?;
         let port = ports::free()?;
+        let arguments: Vec<OsString> = arguments
+            .into_iter()
+            .map(|argument| argument.as_ref().to_owned())
+            .collect();
         let mut command = command()?;
+        // Two agents that follow each other may be given one state.
+        if !arguments.iter().any(|argument| argument == "--state") {
+            command.env("NGINX_PROBE_STATE", folder.path().join("state"));
+        }
         command
             .args(["run", "--output", "json"])
             .arg("--listen")
@@ -75,29 +72,7 @@ impl Agent {
             .stderr(Stdio::piped());
         let started = Instant::now();
         let mut child = command.spawn().context("starting nginx-probe")?;
-        let output = Arc::new(Mutex::new(Output::default()));
-        let mut readers = Vec::new();
-        if let Some(stdout) = child.stdout.take() {
-            readers.push(read_lines(
-                stdout,
-                &output,
-                |output, line| match serde_json::from_str(&line.text) {
-                    Ok(record) => {
-                        output.records.push(record);
-                        output.read.push(line.clock);
-                    }
-                    Err(_) => output.stray.push(line.text),
-                },
-            ));
-        }
-        if let Some(stderr) = child.stderr.take() {
-            readers.push(read_lines(stderr, &output, move |output, line| {
-                if is_ready(&line.text) {
-                    output.ready.get_or_insert(line.moment - started);
-                }
-                output.stderr.push(line.text);
-            }));
-        }
+        let (output, readers) = output::read(&mut child, started);
         Ok(Self {
             child,
             port,
@@ -302,39 +277,4 @@ impl Drop for Agent {
 #[must_use]
 pub fn is_count(value: f64, expected: u32) -> bool {
     (value - f64::from(expected)).abs() < 0.5
-}
-
-/// A line, and when it was read.
-struct Line {
-    text: String,
-    moment: Instant,
-    clock: SystemTime,
-}
-
-fn read_lines(
-    from: impl Read + Send + 'static,
-    output: &Arc<Mutex<Output>>,
-    keep: impl Fn(&mut Output, Line) + Send + 'static,
-) -> JoinHandle<()> {
-    let output = Arc::clone(output);
-    thread::spawn(move || {
-        for text in BufReader::new(from).lines().map_while(Result::ok) {
-            // Before the lock, which someone else may hold.
-            let line = Line {
-                text,
-                moment: Instant::now(),
-                clock: SystemTime::now(),
-            };
-            keep(&mut lock(&output), line);
-        }
-    })
-}
-
-fn is_ready(line: &str) -> bool {
-    line.trim() == "ready"
-}
-
-/// A thread that panicked while it held the lock has not spoiled a list of lines.
-fn lock(output: &Mutex<Output>) -> MutexGuard<'_, Output> {
-    output.lock().unwrap_or_else(PoisonError::into_inner)
 }

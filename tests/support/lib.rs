@@ -9,9 +9,13 @@
 )]
 
 pub mod agent;
+pub mod answers;
+pub mod applications;
 pub mod bpf;
 pub mod cgroup;
+pub mod client;
 pub mod command;
+pub mod exhaustion;
 pub mod faults;
 pub mod http;
 pub mod metrics;
@@ -23,4 +27,5 @@ pub mod ports;
 pub mod processes;
 pub mod records;
 pub mod tools;
+pub mod upstream;
 pub mod wait;

@@ -1,23 +1,25 @@
 //! A private nginx: its own folder, ports, pid file and logs.
 
+mod members;
+
 use std::fs::{self, Permissions};
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
 
+use self::members::MASTER;
+pub use self::members::workers_of_master;
 use crate::faults::Fault;
 use crate::http::{self, Answer};
 pub use crate::nginx_config::Builder;
 use crate::nginx_config::Ports;
-use crate::processes::{self, Seen, Signal, signal};
 use crate::tools::Tools;
-use crate::wait::{DEADLINE, until, until_true};
+use crate::wait::{DEADLINE, until_true};
 use crate::{ns, processes::get};
 
 /// A running nginx. Dropping it ends every process it started and removes its folder.
@@ -92,13 +94,14 @@ impl Nginx {
         Ok(nginx)
     }
 
-    pub(crate) fn spawn(&mut self) -> Result<()> {
+    /// nginx with the arguments that say which.
+    pub(crate) fn command(&self) -> Command {
         let mut command = if self.builder.own_namespaces {
             ns::command(self.tools.nginx().as_os_str())
         } else {
             Command::new(self.tools.nginx())
         };
-        let mut child = command
+        command
             .arg("-p")
             .arg(self.prefix.path())
             .arg("-c")
@@ -107,7 +110,13 @@ impl Nginx {
             .arg(self.prefix.path().join("error.log"))
             .env("LD_LIBRARY_PATH", self.tools.library_path())
             .current_dir(self.prefix.path())
-            .stdin(Stdio::null())
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn spawn(&mut self) -> Result<()> {
+        let mut child = self
+            .command()
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             // Alone in its group, so that every descendant is known by it, orphans too.
@@ -118,20 +127,17 @@ impl Nginx {
             // The first process ends once the daemon runs, or with a complaint.
             let status = child.wait()?;
             if !status.success() {
-                let mut complaint = String::new();
-                child
-                    .stderr
-                    .take()
-                    .map(|mut stderr| stderr.read_to_string(&mut complaint));
-                bail!("nginx ended with {status}: {complaint}");
+                bail!("nginx ended with {status}: {}", complaint(&mut child));
             }
         } else {
             self.group = Some(child.id());
             self.child = Some(child);
         }
         until_true("nginx's pid file", DEADLINE, || {
-            if let Some(status) = self.child.as_mut().and_then(|c| c.try_wait().transpose()) {
-                bail!("nginx ended with {}", status?);
+            if let Some(child) = &mut self.child
+                && let Some(status) = child.try_wait()?
+            {
+                bail!("nginx ended with {status}: {}", complaint(child));
             }
             // An old pid file may lie there with the number of who knows whom.
             Ok(self
@@ -195,103 +201,21 @@ impl Nginx {
         String::from_utf8_lossy(&log).into_owned()
     }
 
-    /// The master's process id as we see it: after an upgrade the new master's.
-    pub fn master(&self) -> Result<u32> {
-        if let Some(child) = self.child.as_ref().filter(|_| self.builder.own_namespaces) {
-            return ns::first_process(child.id())?.context("unshare has no child");
-        }
-        let path = self.pid_file();
-        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        text.trim()
-            .parse()
-            .with_context(|| format!("{} holds {text:?}", path.display()))
-    }
-
-    /// The master's live workers in order, draining ones too, without cache processes.
-    pub fn workers(&self) -> Result<Vec<u32>> {
-        Ok(workers_of_master(self.master()?))
-    }
-
-    /// The master's workers that take new connections, in order.
-    pub fn serving(&self) -> Result<Vec<u32>> {
-        Ok(workers_of(self.master()?, |title| {
-            title.trim_end() == WORKER
-        }))
-    }
-
-    /// Waits until as many workers serve as are configured, and gives them.
-    pub fn wait_serving(&self) -> Result<Vec<u32>> {
-        let count = usize::from(self.builder.workers);
-        until(&format!("{count} serving workers"), DEADLINE, || {
-            Ok(Some(self.serving()?).filter(|workers| workers.len() == count))
-        })
-    }
-
     /// Requests a fault's path: the worker that serves it has the fault.
     #[must_use]
     pub fn cause(&self, fault: Fault) -> Answer {
         http::get(self.port(), fault.path())
     }
-
-    /// Every live process of this nginx, whoever is its parent now.
-    #[must_use]
-    pub fn members(&self) -> Vec<Seen> {
-        let Some(group) = self.group.or_else(|| self.group_by_title()) else {
-            return Vec::new();
-        };
-        // The start time keeps apart a stranger who was given an old number anew.
-        processes::find(|seen| seen.group == group && seen.started >= self.since)
-    }
-
-    /// For a daemon whose start went wrong before its pid file was read.
-    fn group_by_title(&self) -> Option<u32> {
-        let prefix = self.prefix.path().to_string_lossy();
-        let ours = |title: &str| title.starts_with(MASTER) && title.contains(&*prefix);
-        processes::find(|seen| ours(&seen.title))
-            .first()
-            .map(|seen| seen.group)
-    }
-
-    pub(crate) fn end_members(&self) -> Result<()> {
-        until_true("the end of nginx", Duration::from_secs(5), || {
-            let members = self.members();
-            for seen in &members {
-                signal(seen.pid, Signal::KILL)?;
-            }
-            Ok(members.is_empty())
-        })
-    }
 }
 
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        let gone = self.end_members();
-        if let Err(error) = gone {
-            eprintln!("{error:#}");
-        }
-        if let Some(child) = self.child.as_mut() {
-            let _ = child.wait();
-        }
+/// What a process that has ended said on its standard error: nginx, or `unshare` before it.
+fn complaint(ended: &mut Child) -> String {
+    let mut text = String::new();
+    if let Some(mut stderr) = ended.stderr.take() {
+        // What was read before an error is worth showing all the same.
+        let _ = stderr.read_to_string(&mut text);
     }
-}
-
-/// The live workers of the master with this process id, draining ones too, in order.
-#[must_use]
-pub fn workers_of_master(master: u32) -> Vec<u32> {
-    workers_of(master, |title| title.starts_with(WORKER))
-}
-
-const MASTER: &str = "nginx: master process";
-const WORKER: &str = "nginx: worker process";
-
-fn workers_of(master: u32, wanted: impl Fn(&str) -> bool) -> Vec<u32> {
-    let mut workers: Vec<u32> = processes::children(master)
-        .into_iter()
-        .filter(|seen| wanted(&seen.title))
-        .map(|seen| seen.pid)
-        .collect();
-    workers.sort_unstable();
-    workers
+    text
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::faults;
 use crate::nginx::Nginx;
 use crate::ports;
 use crate::tools::Tools;
+use crate::upstream::Upstream;
 
 /// Choices for a private nginx; [`Builder::start`] starts it.
 #[derive(Debug, Clone)]
@@ -17,6 +18,7 @@ pub struct Builder {
     pub(crate) own_namespaces: bool,
     pub(crate) workers: u16,
     pub(crate) folder: String,
+    connections: u32,
     log_level: String,
     log_format: Option<String>,
     main: String,
@@ -31,6 +33,7 @@ impl Default for Builder {
             own_namespaces: false,
             workers: 2,
             folder: "nginx-probe-test-".into(),
+            connections: 256,
             // nginx's own default: what hides notices in production hides them here.
             log_level: "error".into(),
             log_format: None,
@@ -46,6 +49,13 @@ impl Builder {
     #[must_use]
     pub fn workers(mut self, workers: u16) -> Self {
         self.workers = workers;
+        self
+    }
+
+    /// `worker_connections`; 256 unless told.
+    #[must_use]
+    pub fn connections(mut self, connections: u32) -> Self {
+        self.connections = connections;
         self
     }
 
@@ -134,7 +144,7 @@ worker_rlimit_core 0;
 pid "{prefix}/nginx.pid";
 error_log "{prefix}/error.log" {level};
 {extra_main}
-events {{ worker_connections 256; }}
+events {{ worker_connections {connections}; }}
 http {{
     {format}
     access_log "{prefix}/access.log" {format_name};
@@ -154,11 +164,6 @@ http {{
         location / {{ return 200 "upstream\n"; }}
     }}
     server {{
-        listen 127.0.0.1:{failing};
-        access_log off;
-        location / {{ return 500; }}
-    }}
-    server {{
         listen 127.0.0.1:{main};
         root "{prefix}/html";
         location / {{ }}
@@ -175,6 +180,7 @@ http {{
             lua = tools.module("ngx_http_lua_module").display(),
             group = group_of_nobody()?,
             workers = self.workers,
+            connections = self.connections,
             prefix = prefix.display(),
             level = self.log_level,
             extra_main = self.main,
@@ -187,7 +193,8 @@ http {{
     }
 }
 
-/// The loopback ports of one nginx: its main server and the two upstreams that it is itself.
+/// The loopback ports of one nginx: its main server, an upstream that it is itself, and one that
+/// fails.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ports {
     pub(crate) main: u16,
@@ -200,13 +207,14 @@ impl Ports {
         Ok(Self {
             main: ports::free()?,
             healthy: ports::free()?,
-            failing: ports::free()?,
+            // Not of the same nginx: what it answers is not to be counted as that nginx's own.
+            failing: Upstream::failing()?.port(),
         })
     }
 }
 
 /// `nogroup` on Debian, `nobody` elsewhere.
-fn group_of_nobody() -> Result<&'static str> {
+pub(crate) fn group_of_nobody() -> Result<&'static str> {
     let groups = fs::read_to_string("/etc/group").context("reading /etc/group")?;
     ["nogroup", "nobody"]
         .into_iter()

@@ -1,6 +1,7 @@
 //! What is done to a running nginx: reload, upgrade, stop, kill.
 
 use std::fs;
+use std::process::ExitStatus;
 
 use anyhow::{Context as _, Result};
 
@@ -30,6 +31,12 @@ impl Nginx {
     pub fn break_config(&self) -> Result<()> {
         let broken = fs::read_to_string(self.config_file())? + "\nno_such_directive on;\n";
         Ok(fs::write(self.config_file(), broken)?)
+    }
+
+    /// Has nginx test its configuration (`nginx -t`), as an operator does beside the running one.
+    pub fn test_config(&self) -> Result<ExitStatus> {
+        let output = self.command().arg("-t").output();
+        Ok(output.context("starting nginx -t")?.status)
     }
 
     /// Adds Lua text to what nginx runs while it reads its configuration.

@@ -60,6 +60,12 @@ pub fn signal(pid: u32, signal: Signal) -> Result<()> {
     }
 }
 
+/// Whether a signal that was sent to the process `pid` has not been taken yet.
+pub fn is_pending(pid: u32, signal: Signal) -> Result<bool> {
+    let pending = Process::new(i32::try_from(pid)?)?.status()?.shdpnd;
+    Ok(pending >> (signal.as_raw() - 1) & 1 == 1)
+}
+
 /// Waits until `pid` is gone (or a zombie that its parent has not yet reaped).
 pub fn wait_gone(pid: u32, limit: Duration) -> Result<()> {
     until_true(&format!("the end of process {pid}"), limit, || {

@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -39,6 +40,27 @@ impl Tools {
             }
         }
         Ok(tools)
+    }
+
+    /// A file or folder of the unpacked packages, by its path on an installed system without the
+    /// leading slash.
+    #[must_use]
+    pub fn path(&self, inside: &str) -> PathBuf {
+        self.root.join(inside)
+    }
+
+    /// A program of the unpacked packages with their libraries.
+    pub fn command(&self, inside: &str) -> Result<Command> {
+        let program = self.path(inside);
+        if !program.is_file() {
+            bail!(
+                "a program that tests use is not unpacked: no {}; run `cargo xtask setup`",
+                program.display()
+            );
+        }
+        let mut command = Command::new(program);
+        command.env("LD_LIBRARY_PATH", self.library_path());
+        Ok(command)
     }
 
     /// The nginx binary.

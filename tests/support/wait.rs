@@ -1,5 +1,7 @@
 //! Waiting for a condition, never for an amount of time.
 
+use std::env;
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,6 +19,7 @@ pub fn until<T>(
     limit: Duration,
     mut look: impl FnMut() -> Result<Option<T>>,
 ) -> Result<T> {
+    let limit = limit * patience();
     let end = Instant::now() + limit;
     loop {
         if let Some(found) = look()? {
@@ -36,6 +39,19 @@ pub fn until_true(
     mut look: impl FnMut() -> Result<bool>,
 ) -> Result<()> {
     until(what, limit, || Ok(look()?.then_some(())))
+}
+
+/// How many times longer everything may take here: `NGINX_PROBE_TEST_PATIENCE`, from 1 (the
+/// default) to 100, for machines that are slow.
+#[must_use]
+pub fn patience() -> u32 {
+    static PATIENCE: OnceLock<u32> = OnceLock::new();
+    *PATIENCE.get_or_init(|| {
+        let set = env::var("NGINX_PROBE_TEST_PATIENCE").ok();
+        set.and_then(|times| times.parse().ok())
+            .unwrap_or(1u32)
+            .clamp(1, 100)
+    })
 }
 
 #[cfg(test)]

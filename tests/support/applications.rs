@@ -1,0 +1,144 @@
+//! Real application servers behind nginx: PHP-FPM and uWSGI with Python, unpacked like nginx.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+use tempfile::TempDir;
+
+use crate::nginx_config::group_of_nobody;
+use crate::processes::{self, Signal, signal};
+use crate::tools::Tools;
+use crate::wait::{DEADLINE, until_true};
+
+/// A running application server on a unix socket. Dropping it ends all its processes.
+#[derive(Debug)]
+pub struct Application {
+    child: Child,
+    folder: TempDir,
+}
+
+impl Application {
+    /// PHP-FPM with these scripts, each a name and its text without the opening tag.
+    pub fn php(scripts: &[(&str, &str)]) -> Result<Self> {
+        let tools = Tools::find()?;
+        let folder = folder()?;
+        for (name, text) in scripts {
+            fs::write(folder.path().join(name), format!("<?php {text}\n"))?;
+        }
+        let configuration = folder.path().join("fpm.conf");
+        fs::write(
+            &configuration,
+            format!(
+                "[global]\nerror_log = {folder}/fpm.log\ndaemonize = no\n\
+                 [www]\nuser = nobody\ngroup = {group}\nlisten = {folder}/socket\nlisten.mode = 0666\n\
+                 pm = static\npm.max_children = 2\n\
+                 php_admin_flag[log_errors] = on\nphp_admin_flag[display_errors] = off\n",
+                folder = folder.path().display(),
+                group = group_of_nobody()?,
+            ),
+        )?;
+        let mut command = tools.command("usr/sbin/php-fpm8.2")?;
+        command
+            .args(["--no-php-ini", "--allow-to-run-as-root", "--nodaemonize"])
+            .arg("--fpm-config")
+            .arg(configuration);
+        Self::start(command, folder)
+    }
+
+    /// uWSGI with a Python application, `application(environ, start_response)`.
+    pub fn uwsgi(python: &str) -> Result<Self> {
+        let tools = Tools::find()?;
+        let folder = folder()?;
+        let script = folder.path().join("app.py");
+        fs::write(&script, python)?;
+        let mut command = tools.command("usr/bin/uwsgi-core")?;
+        command
+            .arg("--plugins-dir")
+            .arg(tools.path("usr/lib/uwsgi/plugins"))
+            .args(["--plugin", "python311", "--master", "--need-app"])
+            .args(["--processes", "2", "--chmod-socket=666", "--socket"])
+            .arg(folder.path().join("socket"))
+            .arg("--wsgi-file")
+            .arg(script);
+        // Where the system has no Python of its own, its library was unpacked too.
+        let python = tools.path("usr/lib/python3.11/os.py");
+        if python.is_file() {
+            command.env("PYTHONHOME", tools.path("usr"));
+        }
+        Self::start(command, folder)
+    }
+
+    fn start(mut command: Command, folder: TempDir) -> Result<Self> {
+        let log = fs::File::create(folder.path().join("output"))?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("starting {command:?}"))?;
+        let mut application = Self { child, folder };
+        let socket = application.socket();
+        until_true("the application server's socket", DEADLINE, || {
+            if let Some(status) = application.child.try_wait()? {
+                bail!("it ended with {status}: {}", application.output());
+            }
+            Ok(std::os::unix::net::UnixStream::connect(&socket).is_ok())
+        })?;
+        Ok(application)
+    }
+
+    /// Its socket.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("socket")
+    }
+
+    /// The folder of its scripts.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The process that it was started as, its workers' master.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it wrote to its standard output and error.
+    #[must_use]
+    pub fn output(&self) -> String {
+        fs::read_to_string(self.folder.path().join("output")).unwrap_or_default()
+    }
+}
+
+impl Drop for Application {
+    fn drop(&mut self) {
+        let group = self.child.id();
+        let gone = until_true("the end of the application server", DEADLINE, || {
+            let members = processes::find(|seen| seen.group == group);
+            for seen in &members {
+                signal(seen.pid, Signal::KILL)?;
+            }
+            let _ = self.child.try_wait();
+            Ok(members.is_empty())
+        });
+        if let Err(error) = gone {
+            eprintln!("{error:#}");
+        }
+        let _ = self.child.wait();
+    }
+}
+
+/// A folder that the servers' workers, who are nobody, can read.
+fn folder() -> Result<TempDir> {
+    Ok(tempfile::Builder::new()
+        .prefix("nginx-probe-application-")
+        .permissions(Permissions::from_mode(0o755))
+        .tempdir()?)
+}
