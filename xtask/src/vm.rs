@@ -1,0 +1,106 @@
+//! `cargo xtask vm`: the tests of the kernel half on another kernel, in a virtual machine.
+
+mod cpio;
+mod files;
+mod image;
+mod init;
+mod machine;
+mod release;
+mod table;
+
+use std::env::consts;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::builder::PossibleValuesParser;
+
+use crate::build;
+use crate::progress::Steps;
+use crate::setup;
+
+/// How much longer than on an idle machine a test waits for what ought to happen.
+const PATIENCE: u32 = 5;
+const FOLDER: &str = "target/vm";
+
+/// Options of `cargo xtask vm`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The Debian release whose kernel runs: 6.1 (bookworm), 5.10 (bullseye), 6.12 (trixie)
+    #[arg(long, default_value = "bookworm", value_parser = PossibleValuesParser::new(["bookworm", "bullseye", "trixie"]))]
+    release: String,
+    /// End the guest after this time
+    #[arg(long, default_value = "15m", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+    /// Use no hardware support for virtual machines, even when there is some
+    #[arg(long)]
+    emulate: bool,
+    /// Run these files of `tests` (default: all that test the kernel half)
+    #[arg(value_name = "TEST_FILE")]
+    files: Vec<String>,
+}
+
+/// `cargo xtask vm`.
+pub(crate) fn run(repo: &Path, args: &Args) -> Result<()> {
+    if consts::ARCH != "x86_64" {
+        bail!(
+            "the guest is an x86_64 machine; this one is {}",
+            consts::ARCH
+        );
+    }
+    let names = files::choose(repo, &args.files)?;
+    let agent = build::both(repo, false)?;
+    eprintln!("== tests");
+    let programs = files::compile(repo, &names)?;
+
+    let tools = setup::ensure()?.tools;
+    let mut steps = Steps::new(3);
+    let lock = tools.lock()?;
+    let title = "fetching and unpacking qemu";
+    if machine::find(&tools).is_some() {
+        steps.skip(title);
+    } else {
+        steps.step(title, |step| machine::fetch(&tools, step))?;
+    }
+    let title = format!(
+        "fetching and unpacking the kernel of Debian {}",
+        args.release
+    );
+    if release::find(&tools, &args.release).is_some() {
+        steps.skip(&title);
+    } else {
+        steps.step(&title, |step| release::fetch(&tools, &args.release, step))?;
+    }
+    drop(lock);
+    let qemu = machine::find(&tools).context("qemu is not in place")?;
+    let guest = release::find(&tools, &args.release).context("the kernel is not in place")?;
+
+    let folder = repo.join(FOLDER);
+    fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let image = folder.join("initramfs");
+    steps.step("making the guest's file system", |_| {
+        image::write(&image, &tools, &guest, &agent, &programs, PATIENCE)
+    })?;
+    let log = folder.join(format!("{}.log", args.release));
+    let table = qemu.run(
+        &tools,
+        &machine::Run {
+            kernel: &guest.kernel()?,
+            image: &image,
+            log: &log,
+            limit: args.timeout,
+            emulate: args.emulate,
+        },
+    )?;
+
+    println!("\n{}", table.text());
+    println!("all that the guest said: {}", log.display());
+    if !table.is_done() {
+        bail!("the guest did not come to its end; --timeout sets how long it may take");
+    }
+    match table.failed() {
+        0 => Ok(()),
+        failed => bail!("{failed} failed on the kernel of Debian {}", args.release),
+    }
+}
