@@ -120,6 +120,12 @@ impl Table {
         self.judged(what, figure(value, unit), target, value < limit);
     }
 
+    /// A ratio that ought to reach a target.
+    pub(super) fn at_least(&mut self, what: &str, value: f64, target: f64) {
+        let holds = value >= target;
+        self.judged(what, figure(value, "×"), format!("≥ {target} ×"), holds);
+    }
+
     /// A count that ought to be this one.
     pub(super) fn equal(&mut self, what: &str, value: u32, target: u32) {
         self.judged(what, value.to_string(), target.to_string(), value == target);
@@ -228,6 +234,8 @@ mod tests {
         table.below("p99", 12.0, 50.0, "ms");
         table.below("the slowest", 50.0, 50.0, "ms");
         table.equal("strays", 0, 0);
+        table.at_least("speed", 3.0, 3.0);
+        table.at_least("ratio", 2.99, 3.0);
         let expected = "\
 a title
   measured       value  target
@@ -235,9 +243,12 @@ a title
   p99          12.0 ms  < 50 ms  holds
   the slowest  50.0 ms  < 50 ms  MISSES
   strays             0  0        holds
+  speed         3.00 ×  ≥ 3 ×    holds
+  ratio         2.99 ×  ≥ 3 ×    MISSES
 ";
         assert_eq!(table.to_string(), expected);
-        assert_eq!(table.missed().collect::<Vec<_>>(), ["the slowest"]);
+        let missed: Vec<_> = table.missed().collect();
+        assert_eq!(missed, ["the slowest", "ratio"]);
     }
 
     #[test]

@@ -5,7 +5,14 @@
 
 mod death_latency;
 mod figures;
+mod follow;
 mod idle;
+mod load;
+mod logs;
+mod made_log;
+mod overhead;
+mod peers;
+mod processes;
 mod programs;
 mod spawner;
 mod start;
@@ -17,10 +24,10 @@ use std::thread;
 
 use anyhow::{Context as _, Result};
 use nginx_probe_tests::command;
-use nginx_probe_tests::processes::{self, require_root};
+use nginx_probe_tests::processes::{find, require_root};
 
 use self::figures::Table;
-use crate::{build, kernel_half, setup};
+use crate::build;
 
 /// Options of `cargo xtask bench`.
 #[derive(clap::Args)]
@@ -36,6 +43,13 @@ enum Benchmark {
     DeathLatency,
     /// What an agent with nothing to tell costs, and what it adds to unrelated processes
     Idle,
+    /// What following every request costs a worker, and system calls of unrelated processes
+    Overhead,
+    /// What looking at every worker costs the agent
+    Processes,
+    /// What `nginx-probe logs` reads a second, beside mawk and mtail (fetched the first time), its
+    /// memory, and what it costs the agent to follow a busy log
+    Logs,
     /// From starting the agent to `ready`
     Start,
 }
@@ -45,6 +59,13 @@ impl Benchmark {
         match self {
             Self::DeathLatency => death_latency::measure(),
             Self::Idle => idle::measure(),
+            Self::Overhead => overhead::measure(),
+            Self::Processes => processes::measure(),
+            Self::Logs => {
+                let mut tables = logs::measure()?;
+                tables.push(follow::measure()?);
+                Ok(tables)
+            }
             Self::Start => start::measure(),
         }
     }
@@ -53,13 +74,18 @@ impl Benchmark {
 /// `cargo xtask bench`.
 pub(crate) fn run(repo: &Path, args: &Args) -> Result<()> {
     require_root()?;
-    let ready = setup::ensure()?;
-    kernel_half::build(repo, &ready, false)?;
-    build::agent(repo, false)?;
+    build::both(repo, false)?;
 
     println!("agent: {}", command::binary()?.canonicalize()?.display());
     println!("host: {}", host()?);
-    let all = [Benchmark::DeathLatency, Benchmark::Idle, Benchmark::Start];
+    let all = [
+        Benchmark::DeathLatency,
+        Benchmark::Idle,
+        Benchmark::Overhead,
+        Benchmark::Processes,
+        Benchmark::Logs,
+        Benchmark::Start,
+    ];
     let mut missed = Vec::new();
     for benchmark in all {
         if !args.which.is_empty() && !args.which.contains(&benchmark) {
@@ -83,11 +109,11 @@ pub(crate) fn run(repo: &Path, args: &Args) -> Result<()> {
 fn host() -> Result<String> {
     let kernel = rustix::system::uname();
     let load = fs::read_to_string("/proc/loadavg").context("reading /proc/loadavg")?;
-    let others = processes::find(|seen| {
+    let others = find(|seen| {
         let program = seen.title.split(' ').next().unwrap_or_default();
         Path::new(program).ends_with("nginx-probe")
     });
-    let masters = processes::find(|seen| seen.title.starts_with("nginx: master process"));
+    let masters = find(|seen| seen.title.starts_with("nginx: master process"));
     Ok(format!(
         "Linux {}, {} processors, load average {}, other agents running: {}, other nginx: {}",
         kernel.release().to_string_lossy(),
