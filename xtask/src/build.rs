@@ -18,10 +18,21 @@ pub(crate) struct Args {
 
 /// `cargo xtask build`.
 pub(crate) fn run(repo: &Path, args: &Args) -> Result<()> {
-    let ready = setup::ensure()?;
-    kernel_half::build(repo, &ready, args.debug_log)?;
-    println!("{}", agent(repo, args.debug_log)?.display());
+    println!("{}", both(repo, args.debug_log)?.display());
     Ok(())
+}
+
+/// Sets up what is missing, builds both halves, each under a heading, and gives the agent's path.
+///
+/// # Errors
+/// When one does not compile; cargo says why.
+pub(crate) fn both(repo: &Path, debug_log: bool) -> Result<PathBuf> {
+    let ready = setup::ensure()?;
+    // On standard error, as all that cargo says.
+    eprintln!("== kernel half");
+    kernel_half::build(repo, &ready, debug_log)?;
+    eprintln!("== agent");
+    agent(repo, debug_log)
 }
 
 /// Builds the agent around the kernel half that was built last, and gives its path.

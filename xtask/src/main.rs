@@ -9,6 +9,7 @@ mod bench;
 mod build;
 mod debian;
 mod demo;
+mod fuzz;
 mod inner;
 mod kernel_half;
 mod linker;
@@ -18,6 +19,7 @@ mod test;
 mod tidy;
 mod toolchain;
 mod tools;
+mod vm;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -47,6 +49,10 @@ enum Task {
     Demo(demo::Args),
     /// Measure what the agent costs and how fast it is, against targets (needs root)
     Bench(bench::Args),
+    /// Feed the parsers with hostile input, found by chance and by coverage (needs nightly Rust)
+    Fuzz(fuzz::Args),
+    /// Run the kernel half's tests on another kernel, in a virtual machine
+    Vm(vm::Args),
 }
 
 fn main() -> ExitCode {
@@ -57,6 +63,8 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&repo, &args),
         Task::Demo(args) => demo::run(&repo, &args),
         Task::Bench(args) => bench::run(&repo, &args),
+        Task::Fuzz(args) => fuzz::run(&repo, &args),
+        Task::Vm(args) => vm::run(&repo, &args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

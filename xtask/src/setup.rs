@@ -17,19 +17,30 @@ use crate::tools::{self, Tools};
 const COMPILER: [&str; 3] = ["rustc-web", "libstd-rust-web-dev-bpf", "rust-web-clippy"];
 // Those that the tests load by path are named, not left to the dependencies: the system may have
 // one of them installed already.
-const NGINX: [&str; 6] = [
+const NGINX: [&str; 10] = [
     "nginx",
     "nginx-common",
     "libnginx-mod-http-ndk",
     "libnginx-mod-http-lua",
     "lua-resty-core",
     "lua-resty-lrucache",
+    "logrotate",
+    "libpopt0",
+    "libacl1",
+    "libselinux1",
 ];
-const TITLES: [&str; 4] = [
+const BACKENDS: [&str; 4] = [
+    "php8.2-fpm",
+    "php8.2-cli",
+    "uwsgi-core",
+    "uwsgi-plugin-python3",
+];
+const TITLES: [&str; 5] = [
     "fetching and unpacking the compiler for the kernel half",
     "fetching and unpacking LLVM, for its linker",
     "building its linker, bpf-linker",
-    "fetching and unpacking nginx, for the tests",
+    "fetching and unpacking nginx and logrotate, for the tests",
+    "fetching and unpacking PHP and uWSGI, for the tests",
 ];
 
 /// Tools that are in place.
@@ -87,6 +98,7 @@ pub(crate) fn ensure() -> Result<Ready> {
 fn is_complete(tools: &Tools) -> bool {
     has_compiler(tools)
         && tools.has("nginx", &NGINX.join(" "))
+        && tools.has("backends", &BACKENDS.join(" "))
         && llvm_major(tools).is_ok_and(|llvm| {
             tools.has("llvm", &llvm_packages(llvm).join(" "))
                 && tools.has("linker", &linker_recipe(tools, llvm))
@@ -97,7 +109,7 @@ fn complete(tools: &Tools) -> Result<()> {
     eprintln!("setting up {}", tools.folder().display());
     let mut archive = Archive::new(tools);
     let mut steps = Steps::new(TITLES.len());
-    let [compiler, llvm, linker, nginx] = TITLES;
+    let [compiler, llvm, linker, nginx, backends] = TITLES;
 
     if has_compiler(tools) {
         steps.skip(compiler);
@@ -133,14 +145,19 @@ fn complete(tools: &Tools) -> Result<()> {
         })?;
     }
 
-    let recipe = NGINX.join(" ");
-    if tools.has("nginx", &recipe) {
-        steps.skip(nginx);
-    } else {
-        steps.step(nginx, |step| {
-            archive.unpack(&NGINX, step)?;
-            tools.complete("nginx", &recipe)
-        })?;
+    for (title, part, packages) in [
+        (nginx, "nginx", &NGINX[..]),
+        (backends, "backends", &BACKENDS),
+    ] {
+        let recipe = packages.join(" ");
+        if tools.has(part, &recipe) {
+            steps.skip(title);
+        } else {
+            steps.step(title, |step| {
+                archive.unpack(packages, step)?;
+                tools.complete(part, &recipe)
+            })?;
+        }
     }
     tools.remove("apt")
 }

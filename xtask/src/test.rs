@@ -46,7 +46,9 @@ pub(crate) fn run(repo: &Path, args: &Args) -> Result<()> {
     let mut tests = Tests::default();
 
     parts.run("format", || {
-        succeed(inner::host_cargo(repo).args(["fmt", "--check"]))
+        succeed(inner::host_cargo(repo).args(["fmt", "--check"]))?;
+        let fuzz = ["fmt", "--check", "--manifest-path", "tests/fuzz/Cargo.toml"];
+        succeed(inner::host_cargo(repo).args(fuzz))
     })?;
     parts.run("tidy", || tidy::run(repo))?;
     parts.run("kernel half", || {

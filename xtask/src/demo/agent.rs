@@ -1,7 +1,7 @@
 //! The agent as a user starts it: text on standard output, a journal beside it.
 //!
-//! Its output goes to files. A record is written to standard output first and to the journal then,
-//! so the text of every record that the journal has is complete.
+//! Its output goes to files. The journal and standard output each have every record, in one order,
+//! and neither waits for the other.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
@@ -55,6 +55,8 @@ impl Agent {
             .arg(format!("127.0.0.1:{port}"))
             .arg("--journal")
             .arg(folder.join(JOURNAL))
+            .arg("--state")
+            .arg(folder.join("state"))
             .stdin(Stdio::null())
             .stdout(create(STDOUT)?)
             .stderr(create(STDERR)?)
@@ -94,14 +96,12 @@ impl Agent {
     /// What it said of the records after the first `seen`.
     pub(super) fn told_since(&self, seen: usize) -> Result<Told> {
         let records = self.records()?;
-        let said = fs::read_to_string(self.folder.join(STDOUT))?;
-        let texts = texts(&said);
-        ensure!(
-            texts.len() >= records.len(),
-            "nginx-probe wrote {} records to its journal and {} to its output",
-            records.len(),
-            texts.len()
-        );
+        let what = format!("{} records on nginx-probe's output", records.len());
+        let texts = until(&what, DEADLINE, || {
+            interrupt::check()?;
+            let said = fs::read_to_string(self.folder.join(STDOUT))?;
+            Ok(Some(texts(&said)).filter(|texts| texts.len() >= records.len()))
+        })?;
         let new = || records.iter().zip(&texts).skip(seen);
         let shown: Vec<String> = new()
             .filter(|(record, _)| record["state"] != "updated")

@@ -2,6 +2,7 @@
 
 mod agent;
 mod interrupt;
+mod limit;
 mod page;
 mod stage;
 mod steps;
@@ -11,12 +12,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use serde_json::Value;
 
 use self::page::Page;
 use self::stage::Stage;
-use self::steps::{Awaited, Done, STEPS, Step};
-use crate::{build, kernel_half, setup};
+use self::steps::{Done, STEPS, Step};
+use crate::build;
 
 /// Lines of nginx's error log that are shown of one step.
 const MOST: usize = 5;
@@ -37,9 +37,7 @@ pub(crate) fn run(repo: &Path, args: &Args) -> Result<()> {
              `cargo xtask demo` as root"
         );
     }
-    let ready = setup::ensure()?;
-    kernel_half::build(repo, &ready, false)?;
-    let binary = build::agent(repo, false)?;
+    let binary = build::both(repo, false)?;
     interrupt::catch()?;
     let outcome = show(&binary, args.keep);
     if outcome.is_err() && interrupt::came() {
@@ -151,35 +149,16 @@ fn play(step: &Step, stage: &mut Stage, page: &mut Page, shown: &mut usize) -> R
 }
 
 fn wait_records(step: &Step, stage: &Stage, seen: usize) -> Result<()> {
-    let missing = |records: &[Value]| -> Option<&'static str> {
-        step.awaited.iter().find_map(|awaited| match awaited {
-            Awaited::Records { what, times, are } => {
-                let new = records.iter().skip(seen).filter(|record| are(record));
-                (new.count() < *times).then_some(*what)
-            }
-            Awaited::AllClosed => (!all_closed(records)).then_some("the end of every incident"),
-        })
-    };
-    let mut last = "";
+    let mut last = None;
     let outcome = stage.wait("what nginx-probe says of it", || {
-        Ok(match missing(&stage.agent.records()?) {
-            Some(what) => {
-                last = what;
-                None
-            }
-            None => Some(()),
-        })
+        let records = stage.agent.records()?;
+        last = step
+            .awaited
+            .iter()
+            .find_map(|awaited| awaited.missing(&records, seen));
+        Ok(last.is_none().then_some(()))
     });
-    outcome.with_context(|| format!("nginx-probe did not report {last}"))
-}
-
-/// Whether every incident that was opened has closed.
-fn all_closed(records: &[Value]) -> bool {
-    let count = |state: &str| {
-        let of_state = |r: &&Value| r["type"] == "incident" && r["state"] == state;
-        records.iter().filter(of_state).count()
-    };
-    count("opened") == count("closed")
+    outcome.with_context(|| format!("nginx-probe did not report {}", last.unwrap_or_default()))
 }
 
 /// Leaves everything running until the user ends it, and shows what the agent says meanwhile.

@@ -6,8 +6,8 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use anyhow::{Context as _, Result};
 
-const NARROW: usize = 80;
-const WIDE: usize = 100;
+/// What every terminal shows, and a page that the output is pasted into.
+const WIDTH: usize = 80;
 
 const BOLD: &str = "1";
 const DIM: &str = "2";
@@ -17,22 +17,16 @@ const CYAN: &str = "36";
 pub(super) struct Page {
     stdout: io::Stdout,
     closed: bool,
-    width: usize,
     colours: bool,
 }
 
 impl Page {
-    /// As wide as the terminal, within 80 to 100 columns, and in colours on a terminal only.
+    /// In colours on a terminal only.
     pub(super) fn on_stdout() -> Self {
         let stdout = io::stdout();
-        let columns = rustix::termios::tcgetwinsize(&stdout)
-            .ok()
-            .map(|size| usize::from(size.ws_col))
-            .filter(|&columns| columns > 0);
         let set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self {
-            width: columns.map_or(WIDE, |columns| columns.clamp(NARROW, WIDE)),
             colours: stdout.is_terminal() && !dumb && !set("NO_COLOR"),
             stdout,
             closed: false,
@@ -42,7 +36,7 @@ impl Page {
     /// A rule with a title in it.
     pub(super) fn heading(&mut self, title: &str) -> Result<()> {
         let text = format!("── {title} ");
-        let rule = self.width.saturating_sub(text.chars().count());
+        let rule = WIDTH.saturating_sub(text.chars().count());
         self.blank()?;
         self.blank()?;
         self.put(&self.coloured(BOLD, &(text + &"─".repeat(rule))))
@@ -50,7 +44,7 @@ impl Page {
 
     /// Words of the demo itself.
     pub(super) fn paragraph(&mut self, text: &str) -> Result<()> {
-        for line in wrapped(text, self.width, 0) {
+        for line in wrapped(text, WIDTH, 0) {
             self.put(&line)?;
         }
         Ok(())
@@ -69,7 +63,7 @@ impl Page {
         }
         self.label(&format!("{name}:"))?;
         for line in lines {
-            for line in wrapped(&format!("  {line}"), self.width, HANGING) {
+            for line in wrapped(&format!("  {line}"), WIDTH, HANGING) {
                 self.put(&line)?;
             }
         }
@@ -79,7 +73,7 @@ impl Page {
     /// What the agent said, line by line as it said it but for the width.
     pub(super) fn quoted(&mut self, texts: &[String]) -> Result<()> {
         for line in texts.iter().flat_map(|text| text.lines()) {
-            for line in wrapped(&format!("  {line}"), self.width, HANGING) {
+            for line in wrapped(&format!("  {line}"), WIDTH, HANGING) {
                 self.put(&self.coloured(CYAN, &line))?;
             }
         }

@@ -8,6 +8,7 @@ use anyhow::{Result, ensure};
 use nginx_probe_tests::cgroup::Cgroup;
 use nginx_probe_tests::http::Load;
 use nginx_probe_tests::nginx::Nginx;
+use nginx_probe_tests::upstream::Upstream;
 use nginx_probe_tests::wait::{DEADLINE, until};
 
 use super::agent::Agent;
@@ -34,6 +35,22 @@ pub(super) struct Stage {
     pub(super) begin: Logs,
 }
 
+/// What the demo asks for, beside what every nginx of ours has.
+fn locations(application: &Upstream) -> String {
+    let port = application.port();
+    format!(
+        "
+        location = /intercepted {{
+            proxy_intercept_errors on;
+            error_page 404 @no_such_page;
+            proxy_pass http://127.0.0.1:{port}/status/404;
+        }}
+        location /cycle {{ rewrite ^ /cycle; }}
+        location /slow/ {{ proxy_pass http://127.0.0.1:{port}/held/200; }}
+"
+    )
+}
+
 /// nginx's logs at one moment.
 pub(super) struct Logs {
     error: String,
@@ -44,8 +61,12 @@ impl Stage {
     /// Starts nginx and the agent.
     pub(super) fn set(binary: &Path) -> Result<Self> {
         let group = Cgroup::new(MEMORY).map_err(|error| format!("{error:#}"));
+        let application = Upstream::start()?;
         // A short name: it is part of each line that the agent says.
-        let nginx = Nginx::builder().folder("nginx-demo-").start()?;
+        let nginx = Nginx::builder()
+            .folder("nginx-demo-")
+            .location(&locations(&application))
+            .start()?;
         if let Ok(group) = &group {
             group.add(nginx.master()?)?;
             for worker in nginx.workers()? {
