@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, TcpStream};
 
 use anyhow::{Context as _, Result, ensure};
 use nginx_probe_tests::agent::Agent;
-use nginx_probe_tests::answers::{told, watch};
+use nginx_probe_tests::answers::{Way, told, watch, watch_in};
 use nginx_probe_tests::client::Client;
 use nginx_probe_tests::http;
 use nginx_probe_tests::nginx::{Builder, Nginx};
@@ -25,9 +25,13 @@ fn connect(nginx: &Nginx) -> Result<TcpStream> {
 
 #[test]
 fn accepts_are_counted() -> Result<()> {
+    Way::ALL.into_iter().try_for_each(count_accepts)
+}
+
+fn count_accepts(way: Way) -> Result<()> {
     let nginx = builder().start()?;
     let (before, _) = accepts_and_handled(&nginx)?;
-    let agent = watch(&nginx)?;
+    let agent = watch_in(&nginx, way)?;
     for _ in 0..20 {
         ensure!(Client::connect(nginx.port())?.get("/")? == 200);
     }
@@ -43,8 +47,12 @@ fn accepts_are_counted() -> Result<()> {
 
 #[test]
 fn connections_that_find_no_slot_are_dropped_as_often_as_nginx_says() -> Result<()> {
+    Way::ALL.into_iter().try_for_each(count_drops)
+}
+
+fn count_drops(way: Way) -> Result<()> {
     let nginx = builder().connections(32).start()?;
-    let agent = watch(&nginx)?;
+    let agent = watch_in(&nginx, way)?;
     let mut status = Client::connect(nginx.port())?;
     status.send("GET /status HTTP/1.1\r\nHost: x\r\n\r\n")?;
     let (accepted, handled) = accepts_and_handled(&nginx)?;
@@ -89,8 +97,12 @@ fn accepts_and_handled(nginx: &Nginx) -> Result<(u64, u64)> {
 
 #[test]
 fn a_listener_without_descriptors_is_stalled_for_a_while() -> Result<()> {
+    Way::ALL.into_iter().try_for_each(stall)
+}
+
+fn stall(way: Way) -> Result<()> {
     let nginx = builder().main("worker_rlimit_nofile 40;").start()?;
-    let agent = watch(&nginx)?;
+    let agent = watch_in(&nginx, way)?;
     let mut held = Vec::new();
     for _ in 0..60 {
         held.push(connect(&nginx)?);

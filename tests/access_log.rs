@@ -326,7 +326,7 @@ fn two_agents_do_not_write_one_state() -> Result<()> {
 fn failed_responses_around_a_death_that_nothing_explains_are_evidence() -> Result<()> {
     let nginx = Nginx::builder().start()?;
     let pid_file = nginx.pid_file().display().to_string();
-    let agent = Agent::start(["--pid-file", &pid_file, "--no-syscalls"])?;
+    let agent = Agent::start(["--pid-file", &pid_file, "--follow=none"])?;
     for _ in 0..7 {
         assert_eq!(get(nginx.port(), "/fail"), Answer::Status(500));
     }

@@ -9,7 +9,7 @@ use nginx_probe_ebpf::{
 
 use crate::{
     ring::{header, send},
-    syscalls::Seen,
+    seen::Seen,
     user, workers,
 };
 
@@ -28,6 +28,7 @@ pub fn accepted(worker: &mut Worker, seen: &Seen, listener: u32) {
         return;
     }
     worker.accepts += 1;
+    worker.turn();
     resumed(worker, listener);
     let Some(connection) = workers::open(worker, seen.pid, seen.result as u32) else {
         return;

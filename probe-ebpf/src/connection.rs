@@ -105,6 +105,9 @@ pub struct Connection {
     pub started_ns: u64,
     /// When the last upstream's status came; zero before.
     pub header_ns: u64,
+    /// The kernel's socket, where that is known; zero else. The descriptor may have come to mean
+    /// another without a word of it.
+    pub socket: u64,
     /// Where the first bytes went to, and how many are there.
     pub buffer: u64,
     /// See `buffer`.
@@ -135,7 +138,7 @@ pub struct Connection {
     pub request: [u8; REQUEST_LEN],
 }
 
-const _: () = assert!(size_of::<Connection>() == 72 + 2 * ADDRESS_LEN + REQUEST_LEN);
+const _: () = assert!(size_of::<Connection>() == 80 + 2 * ADDRESS_LEN + REQUEST_LEN);
 
 /// A connection of which nothing is known yet.
 pub const BLANK_CONNECTION: Connection = Connection {
@@ -146,6 +149,7 @@ pub const BLANK_CONNECTION: Connection = Connection {
     parent: 0,
     started_ns: 0,
     header_ns: 0,
+    socket: 0,
     buffer: 0,
     length: 0,
     status: 0,
@@ -194,8 +198,10 @@ pub const fn pid_of(key: u64) -> u32 {
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Worker {
-    /// Times that it returned from waiting for events.
+    /// Signs that it goes on: times that it returned from waiting for events, or used a socket.
     pub turns: u64,
+    /// Times that it had slept when it last used a socket.
+    pub sleeps: u64,
     /// Connections accepted.
     pub accepts: u64,
     /// Connections accepted and closed unserved, for want of memory.
@@ -220,20 +226,32 @@ pub struct Worker {
     pub records: u32,
     /// Records not sent, for there were too many in a second.
     pub suppressed: u64,
+    /// The worst message that was meant for the error log in this turn, for a client that was not
+    /// known then: see [`message`].
+    pub message: u64,
     /// The last call of this turn that failed for want of memory, or zero.
     pub memory_failed: u32,
     /// Connections that it had when it dropped one last.
     pub dropped_at: u32,
     /// The number of that call.
     pub memory_call: u32,
+    /// The error number of `message`.
+    pub message_errno: u16,
+    /// The code of the error answer that nginx began in this turn, for a client that was not known
+    /// then.
+    pub made: u16,
     /// An upstream without a client ended in this turn: 1 when the fields below tell of it.
-    pub orphan: u32,
+    pub orphan: u16,
     /// Its status.
     pub orphan_status: u16,
     /// Its outcome.
     pub orphan_outcome: u16,
     /// Its protocol.
-    pub orphan_protocol: u32,
+    pub orphan_protocol: u16,
+    /// 1 when its birth was seen, so that it has no connection that is older.
+    pub born: u32,
+    /// Nothing.
+    pub padding: u32,
     /// When its status came.
     pub orphan_header_ns: u64,
     /// Its address.
@@ -242,11 +260,30 @@ pub struct Worker {
     pub answers: [u32; STATUSES],
 }
 
-const _: () = assert!(size_of::<Worker>() == 112 + ADDRESS_LEN + 4 * STATUSES);
+const _: () = assert!(size_of::<Worker>() == 136 + ADDRESS_LEN + 4 * STATUSES);
+
+impl Worker {
+    /// What happens from now on is for nobody yet: another event is handled.
+    #[inline]
+    pub const fn turn(&mut self) {
+        self.focus = 0;
+        self.memory_failed = 0;
+        self.forget_orphans();
+    }
+
+    /// What happened before has nothing to do with what comes now.
+    #[inline]
+    pub const fn forget_orphans(&mut self) {
+        self.orphan = 0;
+        self.message = 0;
+        self.made = 0;
+    }
+}
 
 /// A worker of which nothing is known yet.
 pub const BLANK_WORKER: Worker = Worker {
     turns: 0,
+    sleeps: 0,
     accepts: 0,
     dropped_memory: 0,
     dropped: 0,
@@ -259,13 +296,18 @@ pub const BLANK_WORKER: Worker = Worker {
     second: 0,
     records: 0,
     suppressed: 0,
+    message: 0,
     memory_failed: 0,
     dropped_at: 0,
     memory_call: 0,
+    message_errno: 0,
+    made: 0,
     orphan: 0,
     orphan_status: 0,
     orphan_outcome: 0,
     orphan_protocol: 0,
+    born: 0,
+    padding: 0,
     orphan_header_ns: 0,
     orphan_address: [0; ADDRESS_LEN],
     answers: [0; STATUSES],

@@ -10,7 +10,7 @@ use nginx_probe_ebpf::{
 
 use crate::{
     ring::{header, reserve},
-    syscalls::Seen,
+    seen::Seen,
     user, workers,
 };
 

@@ -44,7 +44,11 @@ static REQUEST: PerCpuArray<[u64; REQUEST_WORDS]> = PerCpuArray::with_max_entrie
 fn current() -> Option<(u32, bool, &'static mut Worker)> {
     let ids = bpf_get_current_pid_tgid();
     let pid = (ids >> 32) as u32;
-    Some((pid, ids as u32 == pid, workers::get(pid)?))
+    let (is_main, worker) = (ids as u32 == pid, workers::get(pid)?);
+    if is_main && worker.sleeps != 0 {
+        workers::note_sleep(worker);
+    }
+    Some((pid, is_main, worker))
 }
 
 /// `ngx_http_special_response_handler(request, error)`: nginx begins an error answer of its own.
@@ -60,13 +64,6 @@ pub fn error_path_answer(ctx: ProbeContext) -> u32 {
     let (Some((pid, true, worker)), Some(request)) = (current(), ctx.arg::<u64>(0)) else {
         return 0;
     };
-    if worker.focus == 0 {
-        return 0;
-    }
-    let descriptor = worker.focus - 1;
-    let Some(client) = workers::connection(pid, descriptor) else {
-        return 0;
-    };
     if !is_main(request) {
         return 0;
     }
@@ -74,6 +71,14 @@ pub fn error_path_answer(ctx: ProbeContext) -> u32 {
         BAD_REQUEST
     } else {
         code
+    };
+    if worker.focus == 0 {
+        worker.made = code as u16;
+        return 0;
+    }
+    let descriptor = worker.focus - 1;
+    let Some(client) = workers::connection(pid, descriptor) else {
+        return 0;
     };
     if client.role == role::OPAQUE_CLIENT {
         // Another request on the same connection, not yet sent.
@@ -114,7 +119,9 @@ pub fn error_path_log(ctx: ProbeContext) -> u32 {
     let (Some((pid, is_main, worker)), Some(level)) = (current(), ctx.arg::<u64>(0)) else {
         return 0;
     };
-    let (Some(errno), Some(format)) = (ctx.arg::<u32>(2), ctx.arg::<u64>(3)) else {
+    let (Some(log), Some(errno), Some(format)) =
+        (ctx.arg::<u64>(1), ctx.arg::<u32>(2), ctx.arg::<u64>(3))
+    else {
         return 0;
     };
     if !LEVELS.contains(&level) {
@@ -125,29 +132,40 @@ pub fn error_path_log(ctx: ProbeContext) -> u32 {
         message: connection::message(level, format),
         pid,
         errno: errno as u16,
-        about: u16::from(worker.focus != 0),
+        about: u16::from(is_of_connection(log)),
     };
     if !workers::count_message(&message) && tell(&ctx, &message, format) {
         workers::first_message(&message);
     }
-    if is_main && level <= NOTICE {
+    if is_main && level <= NOTICE && message.about != 0 {
         note(worker, &message, level);
     }
     0
 }
 
-/// Notes a message with the client whose event is handled: the worst one, the last of these.
+/// Whether a log is a connection's, whose number (`*7`) then stands before each of its messages: the
+/// third word of `ngx_log_t`, from nginx 1.7 to this day.
 #[inline]
-fn note(worker: &Worker, message: &Message, level: u8) {
-    if worker.focus == 0 {
+fn is_of_connection(log: u64) -> bool {
+    const NUMBER: u64 = 16;
+    user::read::<u64>(log + NUMBER).is_ok_and(|number| number != 0)
+}
+
+/// Notes a message with the client whose event is handled, or for the one to whom something is sent
+/// next: the worst one, the last of these.
+#[inline]
+fn note(worker: &mut Worker, message: &Message, level: u8) {
+    let (noted, errno) = if worker.focus == 0 {
+        (&mut worker.message, &mut worker.message_errno)
+    } else if let Some(client) = workers::connection(message.pid, worker.focus - 1) {
+        (&mut client.message, &mut client.message_errno)
+    } else {
         return;
-    }
-    if let Some(client) = workers::connection(message.pid, worker.focus - 1) {
-        let (before, _) = connection::message_parts(client.message);
-        if before == 0 || level <= before {
-            client.message = message.message;
-            client.message_errno = message.errno;
-        }
+    };
+    let (before, _) = connection::message_parts(*noted);
+    if before == 0 || level <= before {
+        *noted = message.message;
+        *errno = message.errno;
     }
 }
 

@@ -83,6 +83,18 @@ layout! {
     REGS_ARG1 = 24, true, CALL.2;
     REGS_ARG2 = 25, true, CALL.3;
     REGS_ARG3 = 26, true, CALL.4;
+    /// Of a socket and of the thread that uses it: where both sides of a request are seen by their
+    /// sockets.
+    TASK_SLEEPS = 27, false, Find::Member("task_struct", &["nvcsw"]);
+    SOCK_FAMILY = 28, false, Find::Member("sock_common", &["skc_family"]);
+    SOCK_PORT = 29, false, Find::Member("sock_common", &["skc_dport"]);
+    SOCK_ADDRESS = 30, false, Find::Member("sock_common", &["skc_daddr"]);
+    SOCK_ADDRESS6 = 31, false, Find::Member("sock_common", &["skc_v6_daddr"]);
+    SOCK_TYPE = 32, false, Find::Member("sock", &["sk_type"]);
+    SOCK_ERROR = 33, false, Find::Member("sock", &["sk_err"]);
+    UNIX_ADDRESS = 34, false, Find::Member("unix_sock", &["addr"]);
+    UNIX_PEER = 35, false, Find::Member("unix_sock", &["peer"]);
+    UNIX_NAME = 36, false, Find::Member("unix_address", &["name"]);
 }
 
 /// Number of words in the layout.

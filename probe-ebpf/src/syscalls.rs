@@ -4,33 +4,19 @@
 use aya_ebpf::{
     helpers::bpf_get_current_pid_tgid, macros::btf_tracepoint, programs::BtfTracePointContext,
 };
-use nginx_probe_ebpf::{
-    call::{CALLS, Call},
-    layout::index,
-};
+use nginx_probe_ebpf::{call::Call, connection::Worker, layout::index};
 
 use crate::{
     accept, errnos, requests,
-    user::{self, Piece, Registers},
+    seen::{self, Seen},
+    user::Registers,
     workers,
 };
 
-/// What each system call of this machine is, by its number; filled in by the agent.
-#[unsafe(no_mangle)]
-static CALL_TABLE: [u8; CALLS] = [0; CALLS];
-
-/// The number of `connect`.
-#[unsafe(no_mangle)]
-static CONNECT_CALL: u32 = 0;
-
-const EINTR: i32 = 4;
-const EAGAIN: i32 = 11;
 const EINPROGRESS: i32 = 115;
-/// The kernel's own, which start a call again: `ERESTARTSYS` and up.
-const RESTART: i32 = 512;
 
 /// `MSG_PEEK`: what was read is read again.
-const PEEK: u64 = 2;
+pub const PEEK: u64 = 2;
 
 /// `sys_exit(regs, result)`.
 #[btf_tracepoint(function = "sys_exit")]
@@ -38,22 +24,15 @@ pub fn syscalls_exit(ctx: BtfTracePointContext) -> i32 {
     let registers = Registers::new(ctx.arg(0));
     let result: i64 = ctx.arg(1);
     let number = registers.call();
-    if number as usize >= CALLS {
+    let Some(call) = seen::kind(number) else {
         return 0;
-    }
-    // SAFETY: the index is below the table's length; the read is volatile because the table in
-    // this object is not the one at run time.
-    let call = unsafe { core::ptr::read_volatile(CALL_TABLE.as_ptr().add(number as usize)) };
-    let errno = if (-4095..0).contains(&result) {
-        -result as i32
-    } else {
-        0
     };
+    let errno = seen::errno(result);
     if errno == 0 {
         if call == Call::Other as u8 || call >= Call::Path as u8 {
             return 0;
         }
-    } else if is_ordinary(errno) && call != Call::Connect as u8 {
+    } else if seen::is_ordinary(errno) && call != Call::Connect as u8 {
         return 0;
     }
     let ids = bpf_get_current_pid_tgid();
@@ -66,6 +45,7 @@ pub fn syscalls_exit(ctx: BtfTracePointContext) -> i32 {
             result,
             errno,
             pid,
+            may_be_new: false,
         };
         if errno != 0 && errno != EINPROGRESS {
             errnos::failed(worker, &seen);
@@ -78,45 +58,13 @@ pub fn syscalls_exit(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// The number of `connect`, whose failures another call tells of.
 #[inline]
-pub fn number_of_connect() -> u16 {
-    // SAFETY: a static of one word; read volatile because the agent sets it.
-    unsafe { core::ptr::read_volatile(&raw const CONNECT_CALL) as u16 }
-}
-
-/// A system call that returned.
-#[derive(Clone, Copy)]
-pub struct Seen {
-    /// Its arguments.
-    pub registers: Registers,
-    /// Its number.
-    pub number: u32,
-    /// A [`Call`], as its number.
-    pub call: u8,
-    /// What it gave.
-    pub result: i64,
-    /// The error's number, or zero.
-    pub errno: i32,
-    /// The process.
-    pub pid: u32,
-}
-
-/// Not a failure but how things go.
-#[inline]
-const fn is_ordinary(errno: i32) -> bool {
-    errno == EAGAIN || errno == EINTR || errno == EINPROGRESS || errno >= RESTART
-}
-
-#[inline]
-fn handle(worker: &mut nginx_probe_ebpf::connection::Worker, seen: &Seen) {
+fn handle(worker: &mut Worker, seen: &Seen) {
     let call = seen.call;
     let descriptor = seen.registers.descriptor();
     if call == Call::Wait as u8 {
         worker.turns += 1;
-        worker.focus = 0;
-        worker.orphan = 0;
-        worker.memory_failed = 0;
+        worker.turn();
     } else if call == Call::Accept as u8 {
         accept::accepted(worker, seen, descriptor);
     } else if call == Call::EpollControl as u8 {
@@ -130,28 +78,10 @@ fn handle(worker: &mut nginx_probe_ebpf::connection::Worker, seen: &Seen) {
     } else if call == Call::Socket as u8 {
         requests::made(worker, seen);
     } else if call >= Call::Receive as u8 && call <= Call::WriteVector as u8 {
-        talk(worker, seen, descriptor);
-    }
-}
-
-/// Reads and writes.
-#[inline]
-fn talk(worker: &mut nginx_probe_ebpf::connection::Worker, seen: &Seen, descriptor: u32) {
-    let call = seen.call;
-    if call == Call::Receive as u8 && seen.registers.argument(index::REGS_ARG3) & PEEK != 0 {
-        return;
-    }
-    let mut buffer = seen.registers.argument(index::REGS_ARG1);
-    if call == Call::ReadVector as u8 || call == Call::WriteVector as u8 {
-        let Ok(piece) = user::read::<Piece>(buffer) else {
+        if call == Call::Receive as u8 && seen.registers.argument(index::REGS_ARG3) & PEEK != 0 {
             return;
-        };
-        buffer = piece.base;
-    }
-    let on_socket = call != Call::Read as u8 && call != Call::Write as u8;
-    if call <= Call::ReadVector as u8 {
-        requests::received(worker, seen, descriptor, buffer, on_socket);
-    } else {
-        requests::sent(worker, seen, descriptor, buffer, on_socket);
+        }
+        let on_socket = call != Call::Read as u8 && call != Call::Write as u8;
+        seen.talk(worker, descriptor, on_socket);
     }
 }

@@ -16,6 +16,16 @@ impl Registers {
         Self(regs)
     }
 
+    /// Those of the system call that the running thread is in.
+    #[inline]
+    pub fn of_current() -> Self {
+        // SAFETY: neither helper fails; the verifier knows the types behind both pointers.
+        unsafe {
+            let task = generated::bpf_get_current_task_btf();
+            Self(generated::bpf_task_pt_regs(task) as *const u64)
+        }
+    }
+
     /// The system call's number.
     #[inline]
     pub fn call(self) -> u32 {

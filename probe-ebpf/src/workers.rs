@@ -1,15 +1,17 @@
 //! The maps that hold what is known of workers and their connections.
 
 use aya_ebpf::{
+    helpers::generated,
     macros::map,
-    maps::{Array, HashMap},
+    maps::{Array, HashMap, LruHashMap},
 };
 use nginx_probe_ebpf::{
-    connection::{Connection, Failure, Message, Worker, key},
+    connection::{Connection, Failure, Message, Worker, key, pid_of},
+    layout::index,
     record::Kind,
 };
 
-use crate::ring::count_lost;
+use crate::{kernel::layout, ring::count_lost};
 
 // Every map has its memory from the start: before Linux 6.1 a program of a tracepoint must not ask
 // for any. The agent sets the sizes of the first two before they are made.
@@ -22,9 +24,13 @@ static WORKERS: HashMap<u32, Worker> = HashMap::with_max_entries(64, 0);
 #[map]
 static CONNECTIONS: HashMap<u64, Connection> = HashMap::with_max_entries(16_384, 0);
 
+/// Connections that are being made, by the kernel's socket.
+#[map]
+static CONNECTING: LruHashMap<u64, u64> = LruHashMap::with_max_entries(1_024, 0);
+
 /// How often which call failed how.
 #[map]
-static FAILURES: HashMap<Failure, u64> = HashMap::with_max_entries(2_048, 0);
+static FAILURES: HashMap<Failure, u64> = HashMap::with_max_entries(1_024, 0);
 
 /// How often which message was meant for the error log.
 #[map]
@@ -45,13 +51,34 @@ pub fn get(pid: u32) -> Option<&'static mut Worker> {
         .map(|worker| unsafe { &mut *worker })
 }
 
-/// Begins to follow a process.
+/// A worker that has slept has waited for events: what it does now is for nobody yet. For workers
+/// that are followed by their sockets, whose waiting is not seen.
+#[inline]
+pub fn note_sleep(worker: &mut Worker) {
+    // SAFETY: the helper cannot fail, the verifier knows the type behind the pointer, and the layout
+    // is a constant.
+    let sleeps = unsafe {
+        generated::bpf_get_current_task_btf()
+            .byte_add(layout(index::TASK_SLEEPS) as usize)
+            .cast::<u64>()
+            .read()
+    };
+    if worker.sleeps != sleeps {
+        worker.sleeps = sleeps;
+        worker.turn();
+    }
+}
+
+/// Begins to follow a process that is being born.
 #[inline]
 pub fn follow(pid: u32) {
     if let Some(blank) = BLANK_WORKER.get(0)
         && WORKERS.insert(pid, blank, 0).is_err()
     {
         count_lost(Kind::Request);
+    }
+    if let Some(worker) = get(pid) {
+        worker.born = 1;
     }
 }
 
@@ -89,6 +116,22 @@ pub fn close(worker: &mut Worker, pid: u32, descriptor: u32) {
     if CONNECTIONS.remove(key(pid, descriptor)).is_ok() {
         worker.connections = worker.connections.saturating_sub(1);
     }
+}
+
+/// Notes that a connection is being made with a socket of the kernel's.
+#[inline]
+pub fn connecting(socket: u64, pid: u32, descriptor: u32) {
+    // Without room, how it goes is not known.
+    let _ = CONNECTING.insert(socket, key(pid, descriptor), 0);
+}
+
+/// The connection that was being made with a socket; it is no more.
+#[inline]
+pub fn connected(socket: u64) -> Option<(u32, u32)> {
+    // SAFETY: the value lives in the map and is one word.
+    let key = CONNECTING.get_ptr(socket).map(|key| unsafe { *key })?;
+    let _ = CONNECTING.remove(socket);
+    Some((pid_of(key), key as u32))
 }
 
 /// Counts a failure.

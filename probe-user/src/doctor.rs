@@ -64,7 +64,7 @@ pub fn run(options: &DoctorOptions) -> anyhow::Result<bool> {
     let names = options.watch.names();
     let nginx = nginx(options, &names)?;
     // The programs of functions are loaded late, and need the ring buffer then.
-    let (mut loaded, _events) = match Kernel::load(&names, Sizes::LEAST, &[]) {
+    let (mut loaded, _events) = match Kernel::load(&names, Sizes::LEAST, options.watch.ways()) {
         Ok((kernel, events)) => (Ok(kernel), Some(events)),
         Err(error) => (Err(error), None),
     };

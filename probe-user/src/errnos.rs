@@ -19,6 +19,8 @@ pub struct Failure {
     pub descriptor: Option<u32>,
     /// Others of the same worker that were not told of, since it began: there were too many.
     pub suppressed: u64,
+    /// So many of them.
+    pub count: u64,
 }
 
 const PATH: u32 = 1;
@@ -45,6 +47,7 @@ impl Failure {
             about,
             descriptor: u32::try_from(record.descriptor).ok(),
             suppressed: record.suppressed,
+            count: 1,
         }
     }
 }

@@ -64,12 +64,12 @@ pub enum Event {
 pub struct Dropped {
     /// The worker.
     pub pid: u32,
-    /// Connections that it had then, of clients and to upstreams.
-    pub connections: u32,
     /// It was refused memory in the same turn.
     pub for_memory: bool,
-    /// The client's address.
+    /// The client's address, where that was seen.
     pub client: Option<String>,
+    /// So many of them.
+    pub count: u64,
 }
 
 /// What a process of nginx is there for.

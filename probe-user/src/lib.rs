@@ -3,6 +3,7 @@
 //! Sources see (`kernel`, `fleet`, `access_log`, `oom`), the correlator says what it means, sinks
 //! pass it on. `agent` ties them together.
 
+pub mod accept;
 pub mod access_log;
 pub mod agent;
 pub mod clock;

@@ -14,12 +14,9 @@ use clap::{Args, Parser, Subcommand};
 use log::LevelFilter;
 use serde::Deserialize;
 
-pub use self::value::{LogOption, OrNone};
+pub use self::value::{Follow, LogOption, OrNone};
 use self::value::{duration, level, parse_level};
-use crate::{
-    sinks::console::Output,
-    source::{self, Stem},
-};
+use crate::{kernel::Way, sinks::console::Output};
 
 /// Programs that are nginx or its kin.
 pub const DEFAULT_NAMES: [&str; 6] = [
@@ -172,18 +169,12 @@ pub struct WatchOptions {
         value_parser = BoolishValueParser::new()
     )]
     pub no_kernel: Option<bool>,
-    /// Follow no system calls: nothing is told of requests, connections and failing calls, and
-    /// workers and other programs pay nothing for each call
-    #[arg(
-        long,
-        env = "NGINX_PROBE_NO_SYSCALLS",
-        value_name = "BOOL",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        value_parser = BoolishValueParser::new()
-    )]
-    pub no_syscalls: Option<bool>,
+    /// How requests are followed: by the `sockets` of workers (Linux 6.3), or by all `syscalls`, which
+    /// also tells of connections that are taken and dropped and of every call that fails, and slows
+    /// down each system call of the host a little; `none` for not at all [default: sockets where
+    /// the kernel has them, else syscalls]
+    #[arg(long, env = "NGINX_PROBE_FOLLOW", value_name = "HOW")]
+    pub follow: Option<Follow>,
     /// Attach nothing to nginx's own functions: what it answers itself through TLS and HTTP/2, and
     /// why, is then in the logs alone
     #[arg(
@@ -334,13 +325,14 @@ impl WatchOptions {
         self.no_logs.unwrap_or(false)
     }
 
-    /// The sources that were chosen not to run of those that the kernel half feeds.
+    /// The ways in which requests are to be followed, the best first.
     #[must_use]
-    pub fn without(&self) -> &'static [Stem] {
-        if self.no_syscalls.unwrap_or(false) {
-            &source::OF_SYSCALLS
-        } else {
-            &[]
+    pub fn ways(&self) -> &'static [Way] {
+        match self.follow {
+            None => &[Way::Sockets, Way::Syscalls],
+            Some(Follow::Sockets) => &[Way::Sockets],
+            Some(Follow::Syscalls) => &[Way::Syscalls],
+            Some(Follow::None) => &[],
         }
     }
 

@@ -14,7 +14,7 @@ pub use self::host::of_host;
 
 use crate::{
     error_path::{Found, Missing},
-    kernel::{Kernel, LoadError, PROGRAMS},
+    kernel::{Kernel, LoadError, PROGRAMS, ProgramSpec},
     listen_queue::listening,
     oom::{KMSG_PATH, KernelLog},
 };
@@ -160,9 +160,6 @@ pub const ALL: &[Source] = &[
     },
 ];
 
-/// What system calls tell: all of it comes from one program, which can be left out.
-pub const OF_SYSCALLS: [Stem; 3] = [Stem::Accept, Stem::Errnos, Stem::Requests];
-
 /// What loading and attaching the probes needs.
 pub const PROBES: &[Capability] = &[Capability::CAP_BPF, Capability::CAP_PERFMON];
 
@@ -244,10 +241,24 @@ pub fn of_probes(stem: Stem, loaded: Result<&Kernel, &LoadError>) -> Verdict {
         }
         Err(error) => return Verdict::bad(error.to_string(), error.fix()),
     };
+    let way = kernel.way();
+    let runs = |spec: &&ProgramSpec| spec.way.is_none() || spec.way == way;
     let specs: Vec<_> = PROGRAMS
         .iter()
         .filter(|spec| spec.stems.contains(&stem))
+        .filter(runs)
         .collect();
+    if specs.is_empty() {
+        return match way {
+            None => Verdict::idle("left out by --follow none", "run without it"),
+            Some(_) if stem == Stem::Accept => {
+                Verdict::ok("nginx's own counters, and its messages for the error log")
+            }
+            Some(_) => Verdict::ok(
+                "calls on sockets; of others those that nginx has a message of for the error log",
+            ),
+        };
+    }
     let failures: HashMap<_, _> = specs
         .iter()
         .filter_map(|spec| kernel.failures().get_key_value(spec.name))

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::thread;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use nginx_probe_tests::answers::{self, Told, told};
+use nginx_probe_tests::answers::{self, Told, Way, told};
 use nginx_probe_tests::client::Client;
 use nginx_probe_tests::wait::{DEADLINE, until_true};
 
@@ -50,6 +50,10 @@ const PATHS: &[&str] = &[
 
 #[test]
 fn a_thousand_mixed_requests_have_each_their_own_cause() -> Result<()> {
+    Way::ALL.into_iter().try_for_each(mix)
+}
+
+fn mix(way: Way) -> Result<()> {
     let (nginx, _upstream, _folder) = scene::stage(|builder| {
         builder
             .workers(2)
@@ -57,7 +61,7 @@ fn a_thousand_mixed_requests_have_each_their_own_cause() -> Result<()> {
             .log_format("$status|$upstream_status|$upstream_addr|$request_uri")
             .location("access_log access.log chosen;")
     })?;
-    let agent = answers::watch(&nginx)?;
+    let agent = answers::watch_in(&nginx, way)?;
     let port = nginx.port();
     thread::scope(|scope| -> Result<()> {
         let clients: Vec<_> = (0..CLIENTS)

@@ -1,6 +1,7 @@
 //! Where each answer came from: the four paths of a 500, and the other failures of an upstream.
 
 use anyhow::{Result, ensure};
+use nginx_probe_tests::answers::Way;
 
 use crate::scene::{OWN, Scene};
 
@@ -84,7 +85,11 @@ const CASES: &[Case] = &[
 
 #[test]
 fn each_answer_is_told_with_its_origin() -> Result<()> {
-    let scene = Scene::start()?;
+    Way::ALL.into_iter().try_for_each(tell_each)
+}
+
+fn tell_each(way: Way) -> Result<()> {
+    let scene = Scene::watched(way)?;
     for (path, status, _) in CASES {
         let got = scene.get(path)?;
         ensure!(got == *status, "{path}: {got}, {}", scene.nginx.error_log());

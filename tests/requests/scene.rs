@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use nginx_probe_tests::agent::Agent;
-use nginx_probe_tests::answers::{self, Told, told_until};
+use nginx_probe_tests::answers::{self, Told, Way, told_until};
 use nginx_probe_tests::client::Client;
 use nginx_probe_tests::nginx::{Builder, Nginx};
 use nginx_probe_tests::ports;
@@ -32,8 +32,17 @@ impl Scene {
 
     /// With something more in its configuration.
     pub fn of(more: impl FnOnce(Builder) -> Builder) -> Result<Self> {
+        Self::build(more, Way::Best)
+    }
+
+    /// Watched in a certain way.
+    pub fn watched(way: Way) -> Result<Self> {
+        Self::build(|builder| builder, way)
+    }
+
+    fn build(more: impl FnOnce(Builder) -> Builder, way: Way) -> Result<Self> {
         let (nginx, upstream, folder) = stage(|builder| more(builder.location("access_log off;")))?;
-        let agent = answers::watch(&nginx)?;
+        let agent = answers::watch_in(&nginx, way)?;
         Ok(Self {
             agent,
             nginx,

@@ -9,17 +9,40 @@ use crate::agent::Agent;
 use crate::nginx::Nginx;
 use crate::records::is;
 
-/// An agent that tells of each failed answer from system calls alone, and opens no connection of
-/// its own to nginx.
+/// How requests are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// As the agent chooses.
+    Best,
+    /// By every system call.
+    Syscalls,
+}
+
+impl Way {
+    /// All ways.
+    pub const ALL: [Self; 2] = [Self::Best, Self::Syscalls];
+}
+
+/// An agent that tells of each failed answer without any log, and opens no connection of its own to
+/// nginx.
 pub fn watch(nginx: &Nginx) -> Result<Agent> {
+    watch_in(nginx, Way::Best)
+}
+
+/// The same, by a way to follow requests.
+pub fn watch_in(nginx: &Nginx, way: Way) -> Result<Agent> {
     let pid_file = nginx.pid_file();
-    Agent::start([
+    let mut arguments = vec![
         "--responses".as_ref(),
         "--no-logs".as_ref(),
         "--stub-status-every=none".as_ref(),
         "--pid-file".as_ref(),
         pid_file.as_os_str(),
-    ])
+    ];
+    if way == Way::Syscalls {
+        arguments.push("--follow=syscalls".as_ref());
+    }
+    Agent::start(arguments)
 }
 
 /// A `response` record, as far as tests compare it.

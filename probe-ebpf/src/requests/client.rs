@@ -9,7 +9,7 @@ use nginx_probe_ebpf::{
 use super::status;
 use crate::{
     ring::{header, reserve_common},
-    syscalls::Seen,
+    seen::Seen,
     user,
 };
 
@@ -117,7 +117,8 @@ pub fn sent(
     if connection.attempts == 0 && worker.orphan != 0 {
         adopt(worker, connection);
     }
-    worker.orphan = 0;
+    adopt_signs(worker, connection);
+    worker.forget_orphans();
     if status == SERVER_ERROR && worker.memory_failed != 0 && connection.failed_errno == 0 {
         // Refused before any call told whose event it was.
         connection.failed_call = worker.memory_call as u16;
@@ -131,7 +132,9 @@ pub fn sent(
 
 /// Bytes that nobody can read went to a client.
 #[inline]
-pub fn sent_opaquely(pid: u32, connection: &mut Connection, descriptor: u32) {
+pub fn sent_opaquely(worker: &mut Worker, pid: u32, connection: &mut Connection, descriptor: u32) {
+    adopt_signs(worker, connection);
+    worker.forget_orphans();
     if connection.made >= SERVER_ERROR {
         made_opaquely(pid, connection, descriptor);
         return;
@@ -176,6 +179,18 @@ fn adopt(worker: &Worker, connection: &mut Connection) {
     connection.header_ns = worker.orphan_header_ns;
     connection.upstream = worker.orphan_address;
     connection.flags |= flag::ADOPTED;
+}
+
+/// The same for what nginx said and did before it was known for whom.
+#[inline]
+const fn adopt_signs(worker: &Worker, connection: &mut Connection) {
+    if connection.message == 0 {
+        connection.message = worker.message;
+        connection.message_errno = worker.message_errno;
+    }
+    if connection.made == 0 {
+        connection.made = worker.made;
+    }
 }
 
 #[inline]

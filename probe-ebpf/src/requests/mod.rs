@@ -6,14 +6,14 @@
 
 pub mod client;
 mod status;
-mod upstream;
+pub mod upstream;
 
 use nginx_probe_ebpf::{
     connection::{Worker, flag, outcome, phase, role},
     layout::index,
 };
 
-use crate::{accept, syscalls::Seen, user, workers};
+use crate::{accept, seen::Seen, user, workers};
 
 const EINPROGRESS: i32 = 115;
 /// `SOCK_DGRAM`, and the bits of a type that are flags.
@@ -70,7 +70,7 @@ pub fn asked_for_error(worker: &mut Worker, seen: &Seen, descriptor: u32) {
     let error = user::read::<u32>(seen.registers.argument(index::REGS_ARG3)).unwrap_or(0);
     if error != 0 {
         upstream::failed(worker, seen.pid, connection, error as u16);
-        upstream::count(seen, error as u16);
+        upstream::count(seen.pid, error as u16);
     }
 }
 
@@ -98,6 +98,8 @@ pub fn closed(worker: &mut Worker, pid: u32, descriptor: u32) {
 /// A read that gave `seen.result` bytes at `buffer`, or failed.
 #[inline]
 pub fn received(worker: &mut Worker, seen: &Seen, descriptor: u32, buffer: u64, on_socket: bool) {
+    worker.message = 0;
+    worker.made = 0;
     let known = workers::connection(seen.pid, descriptor);
     let connection = match known {
         Some(connection) => connection,
@@ -106,8 +108,10 @@ pub fn received(worker: &mut Worker, seen: &Seen, descriptor: u32, buffer: u64, 
             if seen.result <= 0 {
                 return;
             }
-            let Some(role) = status::role_by_received(buffer, seen.result as u64) else {
-                return;
+            let role = match status::role_by_received(buffer, seen.result as u64) {
+                Some(role) => role,
+                None if seen.may_be_new => role::CLIENT,
+                None => return,
             };
             let Some(connection) = workers::open(worker, seen.pid, descriptor) else {
                 return;
@@ -159,6 +163,15 @@ pub fn sent(worker: &mut Worker, seen: &Seen, descriptor: u32, buffer: u64, on_s
         }
         _ => return,
     };
+    if connection.role == role::CLIENT
+        && connection.flags & flag::OLDER != 0
+        && seen.may_be_new
+        && status::role_by_sent(buffer) == Some(role::UPSTREAM)
+    {
+        // What came first was the rest of an answer.
+        connection.role = role::UPSTREAM;
+        connection.phase = phase::NEW;
+    }
     match connection.role {
         role::CLIENT => {
             worker.focus = descriptor + 1;
@@ -166,12 +179,12 @@ pub fn sent(worker: &mut Worker, seen: &Seen, descriptor: u32, buffer: u64, on_s
         }
         role::OPAQUE_CLIENT => {
             worker.focus = descriptor + 1;
-            client::sent_opaquely(seen.pid, connection, descriptor);
+            client::sent_opaquely(worker, seen.pid, connection, descriptor);
         }
         role::UPSTREAM => {
             upstream::sent(worker, seen, connection, buffer);
             if seen.errno == 0 {
-                worker.focus = 0;
+                worker.turn();
             }
         }
         _ => {}

@@ -242,7 +242,7 @@ pub fn role_by_received(buffer: u64, length: u64) -> Option<u8> {
     let head = user::read::<[u8; 8]>(buffer).ok()?;
     if begins(&head, b"HTTP/") {
         Some(role::UPSTREAM)
-    } else if is_word(&head) {
+    } else if is_word(&head) || begins(&head, &[0x16, 3]) || begins(&head, b"\r\n\r\n\0\r") {
         Some(role::CLIENT)
     } else {
         None

@@ -10,7 +10,7 @@ use nginx_probe_ebpf::{
 
 use super::status::{self, Answer};
 use crate::{
-    syscalls::{self, Seen},
+    seen::{self, Seen},
     user, workers,
 };
 
@@ -110,7 +110,7 @@ fn note(worker: &mut Worker, pid: u32, connection: &Connection, status: u16, why
         worker.orphan_status = status;
         worker.orphan_outcome = why;
         worker.orphan_header_ns = header_ns;
-        worker.orphan_protocol = u32::from(connection.protocol);
+        worker.orphan_protocol = u16::from(connection.protocol);
         worker.orphan_address = connection.address;
     }
 }
@@ -182,10 +182,10 @@ pub fn received(worker: &mut Worker, seen: &Seen, connection: &mut Connection, b
 
 /// Counts a connection that could not be made: the call that told of it did not fail itself.
 #[inline]
-pub fn count(seen: &Seen, errno: u16) {
+pub fn count(pid: u32, errno: u16) {
     workers::count_failure(Failure {
-        pid: seen.pid,
-        call: syscalls::number_of_connect(),
+        pid,
+        call: seen::number_of_connect(),
         errno,
     });
 }

@@ -7,7 +7,7 @@ use std::{
 
 use nginx_probe_ebpf::connection::Message;
 
-use super::{logs::Logs, start::Probes};
+use super::{logs::Logs, shortages::Shortages, start::Probes};
 use crate::{
     error_path::{Binaries, Missing},
     facts::Instance,
@@ -68,9 +68,14 @@ impl ErrorPath {
         self.metrics.set_source(Stem::ErrorPath, up);
     }
 
-    /// Counts the messages of the last moments, unless a log that is read has them too. Call it
-    /// about once a second.
-    pub(super) fn look(&mut self, fleet: &mut Fleet<Probes>, logs: Option<&Logs>) {
+    /// Counts the messages of the last moments, unless a log that is read has them too; `shortages`
+    /// is told of all. Call it about once a second.
+    pub(super) fn look(
+        &mut self,
+        fleet: &mut Fleet<Probes>,
+        logs: Option<&Logs>,
+        mut shortages: Option<&mut Shortages>,
+    ) {
         let living: HashMap<_, _> = fleet
             .workers()
             .map(|worker| (worker.pid, worker.instance.clone()))
@@ -91,9 +96,13 @@ impl ErrorPath {
             let before = self.counted.get(&message).copied().unwrap_or(0);
             let more = count.saturating_sub(before);
             counted.insert(message, count);
-            if let Some(instance) = self.instances.get(&message.pid).filter(|_| more > 0)
-                && !logs.is_some_and(|logs| logs.reads_errors(instance))
-            {
+            let Some(instance) = self.instances.get(&message.pid).filter(|_| more > 0) else {
+                continue;
+            };
+            if let Some(shortages) = &mut shortages {
+                shortages.said(instance, message.pid, known, more);
+            }
+            if !logs.is_some_and(|logs| logs.reads_errors(instance)) {
                 let (level, class) = (known.level.name(), known.class.name);
                 self.metrics.messages(instance, level, class, more);
             }

@@ -34,7 +34,13 @@ impl Agent {
         }
         self.traffic.look(&mut self.fleet);
         if let Some(error_path) = &mut self.error_path {
-            error_path.look(&mut self.fleet, self.logs.as_ref());
+            let (logs, shortages) = (self.logs.as_ref(), self.shortages.as_mut());
+            error_path.look(&mut self.fleet, logs, shortages);
+        }
+        if let Some(shortages) = &mut self.shortages {
+            for fact in shortages.look(&self.fleet) {
+                self.fact(fact);
+            }
         }
         self.look_for_stalls();
         if sample::is_due(self.looks) {

@@ -6,6 +6,7 @@ pub(crate) mod logs;
 mod look;
 mod privileges;
 mod sample;
+mod shortages;
 mod stalls;
 mod start;
 mod traffic;
@@ -30,15 +31,15 @@ use tokio::{
 };
 
 use self::{
-    counters::Counters, error_path::ErrorPath, logs::Logs, sample::Samples, stalls::Stalls,
-    start::Probes, traffic::Traffic,
+    counters::Counters, error_path::ErrorPath, logs::Logs, sample::Samples, shortages::Shortages,
+    stalls::Stalls, start::Probes, traffic::Traffic,
 };
 use crate::{
     clock::{Time, boot_ns_now},
     correlator::Correlator,
     facts::{Event, Fact, Instance},
     fleet::{Fleet, Selection},
-    kernel::Kernel,
+    kernel::{Kernel, Way},
     options::RunOptions,
     proc::Proc,
     records::Record,
@@ -71,6 +72,7 @@ struct Agent {
     counters: Option<Counters>,
     traffic: Traffic,
     error_path: Option<ErrorPath>,
+    shortages: Option<Shortages>,
     stalls: Stalls,
     correlator: Correlator,
     metrics: Arc<Metrics>,
@@ -226,6 +228,10 @@ impl Agent {
             .probes
             .loaded()
             .is_none_or(|kernel| !kernel.failures().is_empty());
+        let by_sockets = started
+            .probes
+            .loaded()
+            .is_some_and(|kernel| kernel.way() == Some(Way::Sockets));
         let selection = Selection {
             pid_files: options.watch.pid_file.clone(),
             masters: options.watch.master.clone(),
@@ -251,6 +257,7 @@ impl Agent {
             counters,
             traffic: Traffic::new(Arc::clone(&metrics)),
             error_path: (!options.watch.no_uprobes()).then(|| ErrorPath::new(Arc::clone(&metrics))),
+            shortages: by_sockets.then(|| Shortages::new(Arc::clone(&metrics))),
             stalls,
             correlator: Correlator::new(host_name(), options.quiet(), blind),
             metrics,

@@ -179,7 +179,7 @@ pub(super) fn probes(
             kernel_log: None,
         });
     }
-    let loaded = Kernel::load(names, sizes(names), watch.without());
+    let loaded = Kernel::load(names, sizes(names), watch.ways());
     if let Err(error) = &loaded
         && error.is_permission()
     {
@@ -188,13 +188,7 @@ pub(super) fn probes(
             error.fix()
         );
     }
-    for stem in watch.without() {
-        metrics.set_source(*stem, false);
-    }
     for stem in KERNEL_STEMS {
-        if watch.without().contains(&stem) {
-            continue;
-        }
         let verdict = source::of_probes(stem, loaded.as_ref().map(|(kernel, _)| kernel));
         report(stem, &verdict, metrics);
     }

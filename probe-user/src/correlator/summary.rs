@@ -113,7 +113,10 @@ fn of_attempt(attempt: Option<&Attempt>) -> String {
 
 /// A call that failed.
 pub(super) fn of_failure(failure: &Failure) -> Evidence {
-    seen("errnos", format!("{}: {}", failure.call, failure.errno))
+    Evidence {
+        count: failure.count,
+        ..seen("errnos", format!("{}: {}", failure.call, failure.errno))
+    }
 }
 
 /// A connection that was dropped.
@@ -123,10 +126,11 @@ pub(super) fn of_dropped(dropped: &Dropped) -> Evidence {
     } else {
         ""
     };
-    seen(
-        "accept",
-        format!("connection accepted and closed unserved{why}"),
-    )
+    let what = format!("connection accepted and closed unserved{why}");
+    Evidence {
+        count: dropped.count,
+        ..seen("accept", what)
+    }
 }
 
 /// What the OOM killer saw.

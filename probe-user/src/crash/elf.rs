@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt;
 use object::LittleEndian as LE;
 use object::elf::{
     ELFCLASS64, ELFDATA2LSB, ELFMAG, FileHeader64, PF_X, PT_LOAD, ProgramHeader64, SHT_DYNSYM,
-    SHT_NOBITS, SHT_SYMTAB, SectionHeader64, Sym64,
+    SHT_NOBITS, SHT_SYMTAB, STT_OBJECT, SectionHeader64, Sym64,
 };
 use object::pod::{Pod, from_bytes, slice_from_bytes};
 
@@ -125,6 +125,45 @@ impl Module {
     pub(super) fn bytes(&self) -> usize {
         self.symbols.bytes() + self.cfi.as_ref().map_or(0, Cfi::bytes)
     }
+}
+
+/// Where the variables of these names lie that a file exports, in bytes from where its first byte is
+/// or would be once its code is loaded.
+pub(super) fn variables<const N: usize>(
+    file: &File,
+    names: [&str; N],
+) -> Result<[Option<u64>; N], ElfError> {
+    let mut reader = Reader {
+        file,
+        left: MAX_READ,
+    };
+    let header: FileHeader64<LE> = reader.one("the ELF header", 0)?;
+    let segments = read_segments(&mut reader, &header)?;
+    let code = segments.iter().find(|segment| segment.executable);
+    let ahead = code.map_or(0, |code| code.address.wrapping_sub(code.file_offset));
+    let sections = Sections::read(&mut reader, &header)?;
+    let exported = |section: &&SectionHeader64<LE>| section.sh_type.get(LE) == SHT_DYNSYM;
+    let Some(table) = sections.headers.iter().find(exported) else {
+        return Ok([None; N]);
+    };
+    let mut found = [None; N];
+    sections.each_symbol(&mut reader, table, |symbol, strings| {
+        let start = usize::try_from(symbol.st_name.get(LE)).ok();
+        let rest = start.and_then(|start| strings.get(start..)).unwrap_or(&[]);
+        let is = |name: &&str| {
+            rest.strip_prefix(name.as_bytes())
+                .is_some_and(|end| end.first() == Some(&0))
+        };
+        if symbol.st_type() == STT_OBJECT
+            && symbol.st_shndx.get(LE) != 0
+            && let Some(at) = names.iter().position(|name| is(&name))
+            && let Some(found) = found.get_mut(at)
+        {
+            *found = Some(symbol.st_value.get(LE).wrapping_sub(ahead));
+        }
+        true
+    })?;
+    Ok(found)
 }
 
 /// Reads parts of a file up to a number of bytes in all.
@@ -269,6 +308,18 @@ impl Sections {
         reader: &mut Reader<'_>,
         table: &SectionHeader64<LE>,
     ) -> Result<Symbols, ElfError> {
+        let mut builder = Builder::default();
+        let strings = self.each_symbol(reader, table, |symbol, _| builder.add(symbol))?;
+        Ok(builder.finish(&strings))
+    }
+
+    /// Gives `add` each symbol with all their names until it has enough; gives the names.
+    fn each_symbol(
+        &self,
+        reader: &mut Reader<'_>,
+        table: &SectionHeader64<LE>,
+        mut add: impl FnMut(&Sym64<LE>, &[u8]) -> bool,
+    ) -> Result<Vec<u8>, ElfError> {
         let linked = usize::try_from(table.sh_link.get(LE)).ok();
         let strings = linked
             .and_then(|at| self.headers.get(at))
@@ -278,7 +329,6 @@ impl Sections {
 
         let entry = size_of::<Sym64<LE>>() as u64;
         let count = table.sh_size.get(LE) / entry;
-        let mut builder = Builder::default();
         let mut done = 0;
         while done < count {
             let chunk = SYMBOL_CHUNK.min(count - done);
@@ -287,11 +337,11 @@ impl Sections {
                 .get(LE)
                 .saturating_add(done.saturating_mul(entry));
             let symbols: Vec<Sym64<LE>> = reader.table("the symbols", offset, chunk)?;
-            if !symbols.iter().all(|symbol| builder.add(symbol)) {
+            if !symbols.iter().all(|symbol| add(symbol, &strings)) {
                 break;
             }
             done += chunk;
         }
-        Ok(builder.finish(&strings))
+        Ok(strings)
     }
 }

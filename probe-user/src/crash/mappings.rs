@@ -37,6 +37,12 @@ pub struct Mapping {
 }
 
 impl Mapping {
+    /// Where the file's first byte is in memory, or would be if it was mapped as this part is.
+    #[must_use]
+    pub const fn base(&self) -> u64 {
+        self.start.wrapping_sub(self.offset)
+    }
+
     /// The path to open, inside the process's root.
     #[must_use]
     pub fn path(&self) -> &Path {

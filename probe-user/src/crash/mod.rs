@@ -32,3 +32,15 @@ pub fn function_offsets<const N: usize>(
     let module = elf::Module::read(file).map_err(io::Error::other)?;
     Ok(functions.map(|function| module.offset_of(function)))
 }
+
+/// Where these variables of an ELF file lie, in bytes from where its first byte is once it is loaded:
+/// what [`Mapping::base`] gives.
+///
+/// # Errors
+/// The file cannot be read, or is no ELF file of a kind that runs here.
+pub fn variable_offsets<const N: usize>(
+    file: &File,
+    variables: [&str; N],
+) -> io::Result<[Option<u64>; N]> {
+    elf::variables(file, variables).map_err(io::Error::other)
+}

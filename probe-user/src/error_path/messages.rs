@@ -24,6 +24,8 @@ pub struct Message {
     pub level: Level,
     /// The name of the system's error that it tells of.
     pub errno: Option<&'static str>,
+    /// The system call that gave it, where the message names one.
+    pub call: Option<&'static str>,
 }
 
 /// The classes of the messages that workers have had.
@@ -65,6 +67,7 @@ impl Messages {
                 class,
                 level,
                 errno,
+                call: call_of(&format, text(&record.argument)),
             };
             self.known.insert(key, message);
         }
@@ -94,6 +97,40 @@ impl Messages {
     }
 }
 
+/// The system call that a message is about, by the name with which it begins: nginx writes
+/// `name() failed` or `name() "path" failed`, with the C library's names. Where a file was opened
+/// for others, the name is the first argument (`ngx_open_cached_file`).
+fn call_of(format: &[u8], argument: &[u8]) -> Option<&'static str> {
+    const NAMES: [(&str, &str); 17] = [
+        ("accept4", "accept4"),
+        ("accept", "accept"),
+        ("socket", "socket"),
+        ("open", "openat"),
+        ("openat", "openat"),
+        ("mkdir", "mkdir"),
+        ("unlink", "unlink"),
+        ("rename", "rename"),
+        ("read", "read"),
+        ("pread", "pread64"),
+        ("write", "write"),
+        ("writev", "writev"),
+        ("pwrite", "pwrite64"),
+        ("pwritev", "pwritev"),
+        ("sendfile", "sendfile"),
+        ("ftruncate", "ftruncate"),
+        ("epoll_ctl", "epoll_ctl"),
+    ];
+    let begin = if format.starts_with(b"%s ") {
+        argument
+    } else {
+        format
+    };
+    let name = begin.split(|byte| *byte == b'(').next()?;
+    begin.get(name.len()..)?.strip_prefix(b"()")?;
+    let named = |(said, _): &&(&str, &str)| said.as_bytes() == name;
+    NAMES.iter().find(named).map(|(_, call)| *call)
+}
+
 /// The level by its number in nginx (`ngx_log.h`).
 fn level_of(number: u8) -> Option<Level> {
     Level::ALL.get(usize::from(number).checked_sub(1)?).copied()
@@ -109,4 +146,28 @@ fn read(proc_root: &Path, pid: u32, address: u64) -> Option<Vec<u8>> {
     let mut bytes = [0; FORMAT_LEN];
     let length = memory.read_at(&mut bytes, address).ok()?;
     Some(text(bytes.get(..length)?).to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::call_of;
+
+    #[test]
+    fn a_message_names_its_call() {
+        for (format, argument, call) in [
+            ("accept4() failed", "", Some("accept4")),
+            ("open() \"%s\" failed", "/a", Some("openat")),
+            ("%s \"%s\" failed", "open()", Some("openat")),
+            ("%s \"%s\" failed", "/a", None),
+            ("pwrite() \"%s\" failed", "", Some("pwrite64")),
+            ("malloc(%uz) failed", "", None),
+            ("connect() failed", "", None),
+            ("%ui worker_connections are not enough", "open()", None),
+            ("open", "", None),
+            ("", "", None),
+        ] {
+            let found = call_of(format.as_bytes(), argument.as_bytes());
+            assert_eq!(found, call, "{format}");
+        }
+    }
 }

@@ -47,9 +47,9 @@ impl<T: Track> Fleet<T> {
     pub(super) fn dropped(&mut self, record: &record::AcceptDrop) {
         let dropped = Dropped {
             pid: record.header.pid,
-            connections: record.connections,
             for_memory: record.memory_errno != 0,
             client: requests::address(&record.client),
+            count: 1,
         };
         self.of_worker(&record.header, Event::Dropped(dropped));
     }

@@ -18,10 +18,10 @@ use nginx_probe_ebpf::{
 
 use super::{
     btf::{Btf, BtfError},
-    calls, programs,
+    calls,
+    programs::{self, Way},
     workers::Workers,
 };
-use crate::source::Stem;
 
 /// The compiled programs.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("NGINX_PROBE_EBPF_FILE"));
@@ -156,6 +156,7 @@ pub struct Kernel {
     workers: Workers,
     lost: PerCpuArray<MapData, u64>,
     failures: StdHashMap<&'static str, ProgramError>,
+    way: Option<Way>,
     #[cfg(feature = "debug-log")]
     messages: aya_log::EbpfLogger<&'static dyn log::Log>,
     /// Holds the programs: they are detached with it.
@@ -165,14 +166,15 @@ pub struct Kernel {
 impl Kernel {
     /// Loads and attaches every program; one that cannot attach is kept in [`Self::failures`].
     /// `names` are the program names to track from their start, `sizes` how much can be
-    /// followed at once. Programs of the stems in `without` are left out.
+    /// followed at once. Requests are followed in the first of `ways` that the kernel takes, with
+    /// none of them not at all.
     ///
     /// # Errors
     /// When the kernel has no BTF, or refuses the maps.
     pub fn load(
         names: &[String],
         sizes: Sizes,
-        without: &[Stem],
+        ways: &[Way],
     ) -> Result<(Self, RingBuf<MapData>), LoadError> {
         let layout = {
             let data = fs::read(Path::new(BTF_PATH)).map_err(LoadError::NoBtf)?;
@@ -201,13 +203,14 @@ impl Kernel {
         let messages = aya_log::EbpfLogger::init(&mut ebpf)
             .map_err(|error| LoadError::Refused(error.into()))?;
         let workers = Workers::new(&mut ebpf)?;
-        let failures = programs::attach(&mut ebpf, &btf, without);
+        let (way, failures) = programs::attach(&mut ebpf, &btf, ways);
         Ok((
             Self {
                 tracked,
                 workers,
                 lost,
                 failures,
+                way,
                 #[cfg(feature = "debug-log")]
                 messages,
                 ebpf,
@@ -226,6 +229,12 @@ impl Kernel {
     #[must_use]
     pub const fn failures(&self) -> &StdHashMap<&'static str, ProgramError> {
         &self.failures
+    }
+
+    /// How requests are followed, if they are.
+    #[must_use]
+    pub const fn way(&self) -> Option<Way> {
+        self.way
     }
 
     pub(super) fn program_mut(&mut self, name: &str) -> Option<&mut aya::programs::Program> {

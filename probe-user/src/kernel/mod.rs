@@ -9,6 +9,6 @@ mod workers;
 
 pub use btf::{Btf, BtfError};
 pub use load::{BTF_PATH, Kernel, LoadError, Sizes};
-pub use programs::{Hook, PROGRAMS, ProgramSpec};
+pub use programs::{Hook, PROGRAMS, ProgramSpec, Way};
 pub use uprobes::EntryLink;
 pub use workers::Workers;

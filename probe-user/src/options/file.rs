@@ -42,7 +42,7 @@ impl RunOptions {
                 access_log: first(mine.access_log, other.access_log),
                 error_log: first(mine.error_log, other.error_log),
                 no_kernel: mine.no_kernel.or(other.no_kernel),
-                no_syscalls: mine.no_syscalls.or(other.no_syscalls),
+                follow: mine.follow.or(other.follow),
                 no_uprobes: mine.no_uprobes.or(other.no_uprobes),
                 no_logs: mine.no_logs.or(other.no_logs),
             },

@@ -17,7 +17,7 @@ fn the_command_line_holds_together() {
 fn a_file_has_the_keys_of_the_flags() {
     let options = parse(
         "listen = 'none'\noutput = 'json'\njournal = '/j'\nincident-quiet = '5s'\n\
-         pid-file = ['/a']\nno-logs = true\nno-uprobes = true\nno-syscalls = true\n\
+         pid-file = ['/a']\nno-logs = true\nno-uprobes = true\nfollow = 'none'\n\
          log-level = 'debug'\nstub-status-every = '250ms'\nhang-after = '2s'\n\
          access-log = ['/l=combined']",
     )
@@ -31,6 +31,7 @@ fn a_file_has_the_keys_of_the_flags() {
     );
     assert_eq!(options.hang_after(), Some(Duration::from_secs(2)));
     assert!(options.watch.no_logs() && options.watch.no_uprobes());
+    assert_eq!(options.watch.ways(), []);
     assert_eq!(options.log_level, Some(LevelFilter::Debug));
     assert_eq!(options.watch.access_log.len(), 1);
 }
@@ -45,6 +46,7 @@ fn unknown_keys_and_bad_values_are_refused() {
         "log-level = 'loud'",
         "stub-status-every = '5'",
         "no-kernel = 'true'",
+        "follow = 'all'",
         "x = 1",
     ] {
         assert!(parse(text).is_err(), "{text}");

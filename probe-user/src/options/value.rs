@@ -2,10 +2,23 @@
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
+use clap::ValueEnum;
 use log::LevelFilter;
 use serde::{Deserialize, Deserializer};
 
 use crate::access_log::{Escape, Format};
+
+/// How requests are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Follow {
+    /// By the sockets of workers.
+    Sockets,
+    /// By all their system calls.
+    Syscalls,
+    /// Not at all.
+    None,
+}
 
 /// `PATH` or `PATH=FORMAT`.
 #[derive(Clone, Debug, PartialEq, Eq)]

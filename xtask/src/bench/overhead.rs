@@ -32,7 +32,7 @@ const LIMIT_KERNEL_MIB: f64 = 8.0;
 
 /// The agent's choices that are compared.
 const ALL: &[&str] = &[];
-const DEATHS_ALONE: &[&str] = &["--no-syscalls", "--no-logs"];
+const DEATHS_ALONE: &[&str] = &["--follow=none", "--no-logs"];
 
 pub(super) fn measure() -> Result<Vec<Table>> {
     let upstream = Nginx::builder()
