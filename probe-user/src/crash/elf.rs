@@ -150,13 +150,13 @@ pub(super) fn variables<const N: usize>(
     sections.each_symbol(&mut reader, table, |symbol, strings| {
         let start = usize::try_from(symbol.st_name.get(LE)).ok();
         let rest = start.and_then(|start| strings.get(start..)).unwrap_or(&[]);
-        let is = |name: &&str| {
+        let is = |name: &str| {
             rest.strip_prefix(name.as_bytes())
                 .is_some_and(|end| end.first() == Some(&0))
         };
         if symbol.st_type() == STT_OBJECT
             && symbol.st_shndx.get(LE) != 0
-            && let Some(at) = names.iter().position(|name| is(&name))
+            && let Some(at) = names.iter().position(|name| is(name))
             && let Some(found) = found.get_mut(at)
         {
             *found = Some(symbol.st_value.get(LE).wrapping_sub(ahead));
