@@ -2,7 +2,7 @@
 
 use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
 use nginx_probe_ebpf::{
-    connection::{ADDRESS_LEN, Connection, Worker, flag, phase, role},
+    connection::{CLIENT_LEN, Connection, Worker, flag, phase, role},
     layout::index,
     record::{AcceptDrop, Kind},
 };
@@ -37,7 +37,7 @@ pub fn accepted(worker: &mut Worker, seen: &Seen, listener: u32) {
     connection.started_ns = now();
     let address = seen.registers.argument(index::REGS_ARG1);
     // SAFETY: the field has that length.
-    unsafe { user::copy(&raw mut connection.address, address, ADDRESS_LEN as u64) };
+    unsafe { user::copy(&raw mut connection.client, address, CLIENT_LEN as u64) };
 }
 
 /// `epoll_ctl(epoll, operation, descriptor, event)`.
@@ -73,7 +73,7 @@ pub fn closed(worker: &mut Worker, pid: u32, connection: &Connection) {
                 header: header(Kind::AcceptDrop, pid),
                 connections: worker.connections,
                 memory_errno: worker.memory_failed,
-                client: connection.address,
+                client: connection.client,
             },
         );
     }

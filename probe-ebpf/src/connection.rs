@@ -5,8 +5,11 @@ use core::mem::size_of;
 
 /// Bytes of a request that are kept: method, path and perhaps its query, which the agent cuts off.
 pub const REQUEST_LEN: usize = 144;
-/// Bytes of a socket address that are kept: all of an internet one; a unix one's path is cut.
+/// Bytes of an upstream's socket address that are kept: all of an internet one; a unix one's path is
+/// cut.
 pub const ADDRESS_LEN: usize = 48;
+/// The same of a client's, which has no path.
+pub const CLIENT_LEN: usize = 32;
 /// Upstream attempts of one request whose outcome is kept: the first ones and the last.
 pub const ATTEMPTS: usize = 4;
 /// Statuses that are counted one by one: 0 to 599.
@@ -130,15 +133,15 @@ pub struct Connection {
     pub message_errno: u16,
     /// The worst message that nginx had for its error log on the way: see [`message`].
     pub message: u64,
-    /// The other side's socket address, as the worker gave or got it.
-    pub address: [u8; ADDRESS_LEN],
-    /// Of a client: the last upstream's.
+    /// Of a client: its socket address, as the worker got it.
+    pub client: [u8; CLIENT_LEN],
+    /// The upstream's, as the worker gave it; of a client the last upstream's.
     pub upstream: [u8; ADDRESS_LEN],
     /// The first bytes of the request.
     pub request: [u8; REQUEST_LEN],
 }
 
-const _: () = assert!(size_of::<Connection>() == 80 + 2 * ADDRESS_LEN + REQUEST_LEN);
+const _: () = assert!(size_of::<Connection>() == 80 + CLIENT_LEN + ADDRESS_LEN + REQUEST_LEN);
 
 /// A connection of which nothing is known yet.
 pub const BLANK_CONNECTION: Connection = Connection {
@@ -161,7 +164,7 @@ pub const BLANK_CONNECTION: Connection = Connection {
     made: 0,
     message_errno: 0,
     message: 0,
-    address: [0; ADDRESS_LEN],
+    client: [0; CLIENT_LEN],
     upstream: [0; ADDRESS_LEN],
     request: [0; REQUEST_LEN],
 };
@@ -186,6 +189,38 @@ const FORMAT: u64 = (1 << 56) - 1;
 #[must_use]
 pub const fn key(pid: u32, descriptor: u32) -> u64 {
     (pid as u64) << 32 | descriptor as u64
+}
+
+impl Connection {
+    /// Nothing is known of it any more; bytes without a meaning stay.
+    #[inline]
+    pub const fn clear(&mut self) {
+        self.role = role::OTHER;
+        self.phase = phase::NEW;
+        self.protocol = protocol::UNKNOWN;
+        self.flags = 0;
+        self.parent = 0;
+        self.started_ns = 0;
+        self.header_ns = 0;
+        self.socket = 0;
+        self.buffer = 0;
+        self.length = 0;
+        self.status = 0;
+        self.attempts = 0;
+        self.statuses = [0; ATTEMPTS];
+        self.outcomes = [outcome::NONE; ATTEMPTS];
+        self.failed_call = 0;
+        self.failed_errno = 0;
+        self.made = 0;
+        self.message_errno = 0;
+        self.message = 0;
+        // Without a family an address is none, and a request ends with its first zero.
+        self.client[0] = 0;
+        self.client[1] = 0;
+        self.upstream[0] = 0;
+        self.upstream[1] = 0;
+        self.request[0] = 0;
+    }
 }
 
 /// The process of a connection's key.
@@ -233,6 +268,8 @@ pub struct Worker {
     pub memory_failed: u32,
     /// Connections that it had when it dropped one last.
     pub dropped_at: u32,
+    /// The highest descriptor of a connection that it had.
+    pub highest: u32,
     /// The number of that call.
     pub memory_call: u32,
     /// The error number of `message`.
@@ -240,6 +277,8 @@ pub struct Worker {
     /// The code of the error answer that nginx began in this turn, for a client that was not known
     /// then.
     pub made: u16,
+    /// Nothing.
+    pub padding: u32,
     /// An upstream without a client ended in this turn: 1 when the fields below tell of it.
     pub orphan: u16,
     /// Its status.
@@ -250,8 +289,8 @@ pub struct Worker {
     pub orphan_protocol: u16,
     /// 1 when its birth was seen, so that it has no connection that is older.
     pub born: u32,
-    /// Nothing.
-    pub padding: u32,
+    /// The process, zero in a place that is free.
+    pub pid: u32,
     /// When its status came.
     pub orphan_header_ns: u64,
     /// Its address.
@@ -260,7 +299,7 @@ pub struct Worker {
     pub answers: [u32; STATUSES],
 }
 
-const _: () = assert!(size_of::<Worker>() == 136 + ADDRESS_LEN + 4 * STATUSES);
+const _: () = assert!(size_of::<Worker>() == 144 + ADDRESS_LEN + 4 * STATUSES);
 
 impl Worker {
     /// What happens from now on is for nobody yet: another event is handled.
@@ -299,15 +338,17 @@ pub const BLANK_WORKER: Worker = Worker {
     message: 0,
     memory_failed: 0,
     dropped_at: 0,
+    highest: 0,
     memory_call: 0,
     message_errno: 0,
     made: 0,
+    padding: 0,
     orphan: 0,
     orphan_status: 0,
     orphan_outcome: 0,
     orphan_protocol: 0,
     born: 0,
-    padding: 0,
+    pid: 0,
     orphan_header_ns: 0,
     orphan_address: [0; ADDRESS_LEN],
     answers: [0; STATUSES],

@@ -9,4 +9,5 @@ pub mod connection;
 pub mod layout;
 pub mod record;
 pub mod signal;
+pub mod table;
 pub mod tracking;

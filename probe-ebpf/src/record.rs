@@ -16,7 +16,7 @@ use decode::Reader;
 
 pub use decode::DecodeError;
 
-use crate::connection::{ADDRESS_LEN, ATTEMPTS, REQUEST_LEN};
+use crate::connection::{ADDRESS_LEN, ATTEMPTS, CLIENT_LEN, REQUEST_LEN};
 
 /// Length of a process's name in the kernel, with its final NUL (`TASK_COMM_LEN`).
 pub const COMM_LEN: usize = 16;
@@ -166,7 +166,7 @@ records! {
         /// Zero.
         padding: u32,
         /// The client's socket address.
-        client: [u8; ADDRESS_LEN],
+        client: [u8; CLIENT_LEN],
         /// The last upstream's socket address.
         upstream: [u8; ADDRESS_LEN],
         /// The first bytes of the request.
@@ -196,7 +196,7 @@ records! {
         /// The error number of memory that it was refused in the same turn, or zero.
         memory_errno: u32,
         /// The client's socket address.
-        client: [u8; ADDRESS_LEN],
+        client: [u8; CLIENT_LEN],
     }
 
     /// A worker has a kind of message for its error log that was not told of yet. Later ones like

@@ -2,7 +2,7 @@
 
 use nginx_probe_ebpf::{
     call::{CALLS, Call},
-    connection::Worker,
+    connection::{Connection, Worker},
     layout::index,
 };
 
@@ -80,9 +80,16 @@ pub const fn is_ordinary(errno: i32) -> bool {
 }
 
 impl Seen {
-    /// A read or a write, by its kind. `on_socket` when the descriptor is known to be a socket.
+    /// A read or a write, by its kind, on what is known of the descriptor. `on_socket` when that is
+    /// certainly a socket.
     #[inline]
-    pub fn talk(&self, worker: &mut Worker, descriptor: u32, on_socket: bool) {
+    pub fn talk(
+        &self,
+        worker: &mut Worker,
+        descriptor: u32,
+        known: Option<&'static mut Connection>,
+        on_socket: bool,
+    ) {
         let mut buffer = self.registers.argument(index::REGS_ARG1);
         if self.call == Call::ReadVector as u8 || self.call == Call::WriteVector as u8 {
             let Ok(piece) = user::read::<Piece>(buffer) else {
@@ -91,9 +98,9 @@ impl Seen {
             buffer = piece.base;
         }
         if self.call <= Call::ReadVector as u8 {
-            requests::received(worker, self, descriptor, buffer, on_socket);
+            requests::received(worker, self, descriptor, buffer, known, on_socket);
         } else {
-            requests::sent(worker, self, descriptor, buffer, on_socket);
+            requests::sent(worker, self, descriptor, buffer, known, on_socket);
         }
     }
 }

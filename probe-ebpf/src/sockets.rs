@@ -91,9 +91,9 @@ fn used(socket: Socket, result: i32, received: bool) {
     }
     let descriptor = registers.descriptor();
     match meet(worker, &seen, descriptor, socket, received) {
-        Met::Known => seen.talk(worker, descriptor, true),
+        Met::Known(connection) => seen.talk(worker, descriptor, Some(connection), true),
         Met::Unknown(family) => {
-            seen.talk(worker, descriptor, true);
+            seen.talk(worker, descriptor, None, true);
             if let Some(connection) = workers::connection(pid, descriptor) {
                 connection.socket = socket.address();
                 socket.copy_peer(connection, family);
@@ -107,7 +107,7 @@ fn used(socket: Socket, result: i32, received: bool) {
 /// What is known of a socket that is used.
 enum Met {
     /// Whose side it is.
-    Known,
+    Known(&'static mut Connection),
     /// Nothing, for it is older than the agent, or new: its first bytes tell. Its family.
     Unknown(u16),
     /// It is of no interest.
@@ -131,7 +131,7 @@ fn current() -> Option<(u32, &'static mut Worker)> {
 fn meet(worker: &mut Worker, seen: &Seen, descriptor: u32, socket: Socket, received: bool) -> Met {
     if let Some(connection) = workers::connection(seen.pid, descriptor) {
         if connection.socket == socket.address() {
-            return Met::Known;
+            return Met::Known(connection);
         }
         workers::close(worker, seen.pid, descriptor);
     }
@@ -154,7 +154,7 @@ fn meet(worker: &mut Worker, seen: &Seen, descriptor: u32, socket: Socket, recei
     connection.role = role;
     connection.socket = socket.address();
     socket.copy_peer(connection, family);
-    Met::Known
+    Met::Known(connection)
 }
 
 /// `inet_sock_set_state(socket, before, after)`.
@@ -285,8 +285,6 @@ impl Socket {
     /// Notes the other side's address, as `accept` or `connect` would have it.
     #[inline]
     fn copy_peer(self, connection: &mut Connection, family: u16) {
-        let to = &mut connection.address;
-        let [low, high] = family.to_ne_bytes();
         if family == AF_UNIX {
             if connection.role == role::UPSTREAM {
                 let name = Pointer(self.address())
@@ -294,11 +292,13 @@ impl Socket {
                     .and_then(|peer| peer.follow(index::UNIX_ADDRESS))
                     .and_then(|address| address.read::<[u8; ADDRESS_LEN]>(index::UNIX_NAME));
                 if let Ok(name) = name {
-                    *to = name;
+                    connection.upstream = name;
                 }
             }
             return;
         }
+        let to = &mut connection.client;
+        let [low, high] = family.to_ne_bytes();
         let [first, second] = self.read::<u16>(index::SOCK_PORT).to_ne_bytes();
         to[0] = low;
         to[1] = high;

@@ -82,6 +82,7 @@ fn handle(worker: &mut Worker, seen: &Seen) {
             return;
         }
         let on_socket = call != Call::Read as u8 && call != Call::Write as u8;
-        seen.talk(worker, descriptor, on_socket);
+        let known = workers::connection(seen.pid, descriptor);
+        seen.talk(worker, descriptor, known, on_socket);
     }
 }

@@ -43,13 +43,13 @@ fn samples() -> Vec<(Kind, Vec<u8>)> {
     request.extend(halves(&[42, 24]));
     request.extend((4u64 << 56 | 0x5000).to_ne_bytes());
     request.extend(halves(&[13, 500, 0, 0]));
-    request.extend([1; ADDRESS_LEN]);
+    request.extend([1; CLIENT_LEN]);
     request.extend([2; ADDRESS_LEN]);
     request.extend([b'G'; REQUEST_LEN]);
     let mut errno = words(&[257, 24, u32::MAX, 1, 3, 0]);
     errno.extend([b'/'; PATH_LEN]);
     let mut dropped = words(&[60, 12]);
-    dropped.extend([3; ADDRESS_LEN]);
+    dropped.extend([3; CLIENT_LEN]);
     let mut message = (1u64 << 56 | 0x6000).to_ne_bytes().to_vec();
     message.extend(halves(&[12, 1, 0, 0]));
     message.extend([b'%'; FORMAT_LEN]);
@@ -113,7 +113,7 @@ fn every_kind_comes_back() {
             }
             Record::AcceptDrop(dropped) => {
                 assert_eq!((dropped.connections, dropped.memory_errno), (60, 12));
-                assert_eq!(dropped.client, [3; ADDRESS_LEN]);
+                assert_eq!(dropped.client, [3; CLIENT_LEN]);
             }
             Record::LogMessage(message) => {
                 assert_eq!(message_parts(message.message), (1, 0x6000));

@@ -234,7 +234,7 @@ fn tell(pid: u32, connection: &Connection, descriptor: u32, status: u16) {
         (&raw mut (*record).message_errno).write(connection.message_errno);
         (&raw mut (*record).made).write(connection.made);
         (&raw mut (*record).padding).write(0);
-        (&raw mut (*record).client).write(connection.address);
+        (&raw mut (*record).client).write(connection.client);
         (&raw mut (*record).upstream).write(connection.upstream);
         (&raw mut (*record).request).write(connection.request);
     }

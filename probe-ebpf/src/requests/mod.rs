@@ -9,7 +9,7 @@ mod status;
 pub mod upstream;
 
 use nginx_probe_ebpf::{
-    connection::{Worker, flag, outcome, phase, role},
+    connection::{Connection, Worker, flag, outcome, phase, role},
     layout::index,
 };
 
@@ -97,10 +97,16 @@ pub fn closed(worker: &mut Worker, pid: u32, descriptor: u32) {
 
 /// A read that gave `seen.result` bytes at `buffer`, or failed.
 #[inline]
-pub fn received(worker: &mut Worker, seen: &Seen, descriptor: u32, buffer: u64, on_socket: bool) {
+pub fn received(
+    worker: &mut Worker,
+    seen: &Seen,
+    descriptor: u32,
+    buffer: u64,
+    known: Option<&'static mut Connection>,
+    on_socket: bool,
+) {
     worker.message = 0;
     worker.made = 0;
-    let known = workers::connection(seen.pid, descriptor);
     let connection = match known {
         Some(connection) => connection,
         None if on_socket => {
@@ -143,8 +149,14 @@ pub fn received(worker: &mut Worker, seen: &Seen, descriptor: u32, buffer: u64, 
 
 /// A write of which `seen.result` bytes were taken from `buffer` on, or that failed.
 #[inline]
-pub fn sent(worker: &mut Worker, seen: &Seen, descriptor: u32, buffer: u64, on_socket: bool) {
-    let known = workers::connection(seen.pid, descriptor);
+pub fn sent(
+    worker: &mut Worker,
+    seen: &Seen,
+    descriptor: u32,
+    buffer: u64,
+    known: Option<&'static mut Connection>,
+    on_socket: bool,
+) {
     let connection = match known {
         Some(connection) => connection,
         None if on_socket && seen.result > 0 => {

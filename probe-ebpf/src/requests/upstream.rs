@@ -25,7 +25,7 @@ pub fn connecting(worker: &mut Worker, seen: &Seen, descriptor: u32) {
     connection.role = role::UPSTREAM;
     let address = seen.registers.argument(index::REGS_ARG1);
     // SAFETY: the field has that length.
-    unsafe { user::copy(&raw mut connection.address, address, ADDRESS_LEN as u64) };
+    unsafe { user::copy(&raw mut connection.upstream, address, ADDRESS_LEN as u64) };
     begin(worker, seen.pid, connection);
     if seen.errno != 0 && seen.errno != EINPROGRESS {
         failed(worker, seen.pid, connection, seen.errno as u16);
@@ -55,7 +55,7 @@ fn begin(worker: &Worker, pid: u32, connection: &mut Connection) {
     client.attempts += 1;
     client.statuses[at] = 0;
     client.outcomes[at] = outcome::NONE;
-    client.upstream = connection.address;
+    client.upstream = connection.upstream;
     client.header_ns = 0;
 }
 
@@ -111,7 +111,7 @@ fn note(worker: &mut Worker, pid: u32, connection: &Connection, status: u16, why
         worker.orphan_outcome = why;
         worker.orphan_header_ns = header_ns;
         worker.orphan_protocol = u16::from(connection.protocol);
-        worker.orphan_address = connection.address;
+        worker.orphan_address = connection.upstream;
     }
 }
 

@@ -76,10 +76,17 @@ impl Track for Probes {
     }
 
     fn follow(&mut self, pid: u32) {
-        if let Some(kernel) = &mut self.kernel
-            && let Err(error) = kernel.workers_mut().follow(pid)
-        {
-            log::warn!("cannot follow the requests of worker {pid}: {error}");
+        let Some(kernel) = &mut self.kernel else {
+            return;
+        };
+        match kernel.workers_mut().follow(pid) {
+            Ok(true) => {}
+            Ok(false) => {
+                log::warn!(
+                    "cannot follow the requests of worker {pid}: there are too many workers"
+                );
+            }
+            Err(error) => log::warn!("cannot follow the requests of worker {pid}: {error}"),
         }
     }
 

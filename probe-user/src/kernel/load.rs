@@ -13,6 +13,7 @@ use aya::{
 };
 use nginx_probe_ebpf::{
     record::{COMM_LEN, Kind},
+    table,
     tracking::NGINX,
 };
 
@@ -112,7 +113,7 @@ mod libc_errno {
 /// How much the programs can follow at once: what there is no room for is counted as lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
-    /// Workers, those that drain too; 2.7 KB of kernel memory each.
+    /// Workers, those that drain too; 5.2 KB of kernel memory each.
     pub workers: u32,
     /// Their connections; 0.4 KB each.
     pub connections: u32,
@@ -148,6 +149,17 @@ impl Sizes {
             connections: connections.clamp(Self::MIN.connections, Self::MAX.connections),
         }
     }
+
+    /// Twice as many, so that mostly the first place that is looked at is the right one.
+    const fn places_of_workers(self) -> u32 {
+        self.workers.saturating_mul(2).next_power_of_two()
+    }
+
+    /// A fifth more: with all connections in use at once, one in a thousand may find no place.
+    fn places_of_connections(self) -> u32 {
+        let more = self.connections.saturating_add(self.connections / 5);
+        more.max(table::LEAST) | 1
+    }
 }
 
 /// The loaded programs. Dropping it detaches all of them; nothing is pinned.
@@ -182,13 +194,17 @@ impl Kernel {
         };
         let btf = aya::Btf::from_sys_fs().map_err(|error| LoadError::Refused(error.into()))?;
         let calls = calls::table();
+        let (workers, places) = (sizes.places_of_workers(), sizes.places_of_connections());
         let mut ebpf = EbpfLoader::new()
             .btf(Some(&btf))
             .override_global("LAYOUT", &layout[..], true)
             .override_global("CALL_TABLE", &calls[..], true)
             .override_global("CONNECT_CALL", &calls::CONNECT, true)
-            .map_max_entries("WORKERS", sizes.workers)
-            .map_max_entries("CONNECTIONS", sizes.connections)
+            .override_global("WORKER_MASK", &(workers - 1), true)
+            .override_global("CONNECTION_PLACES", &places, true)
+            .map_max_entries("WORKERS", workers)
+            .map_max_entries("CONNECTION_KEYS", places)
+            .map_max_entries("CONNECTIONS", places)
             .load(OBJECT)
             .map_err(|error| LoadError::Refused(error.into()))?;
         let events = RingBuf::try_from(take(&mut ebpf, "EVENTS")?).map_err(maps)?;

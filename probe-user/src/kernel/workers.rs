@@ -4,9 +4,12 @@ use std::collections::HashMap as StdHashMap;
 
 use aya::{
     Ebpf, Pod,
-    maps::{HashMap, MapData, MapError},
+    maps::{Array, HashMap, MapData, MapError},
 };
-use nginx_probe_ebpf::connection::{self, Connection, Failure, Message, Worker, pid_of};
+use nginx_probe_ebpf::{
+    connection::{self, Connection, Failure, Message, Worker},
+    table::{self, FREED},
+};
 
 use super::load::{LoadError, maps, take};
 
@@ -37,13 +40,11 @@ unsafe impl Pod for FailureKey {}
 // SAFETY: as above.
 unsafe impl Pod for MessageKey {}
 
-/// `BPF_NOEXIST`: what the programs have begun to fill is left alone.
-const NO_EXIST: u64 = 1;
-
 /// The maps of workers, connections and failures.
 pub struct Workers {
-    followed: HashMap<MapData, u32, WorkerValue>,
-    connections: HashMap<MapData, u64, ConnectionValue>,
+    followed: Array<MapData, WorkerValue>,
+    keys: Array<MapData, u64>,
+    connections: Array<MapData, ConnectionValue>,
     failures: HashMap<MapData, FailureKey, u64>,
     messages: HashMap<MapData, MessageKey, u64>,
 }
@@ -51,53 +52,67 @@ pub struct Workers {
 impl Workers {
     pub(super) fn new(ebpf: &mut Ebpf) -> Result<Self, LoadError> {
         Ok(Self {
-            followed: HashMap::try_from(take(ebpf, "WORKERS")?).map_err(maps)?,
-            connections: HashMap::try_from(take(ebpf, "CONNECTIONS")?).map_err(maps)?,
+            followed: Array::try_from(take(ebpf, "WORKERS")?).map_err(maps)?,
+            keys: Array::try_from(take(ebpf, "CONNECTION_KEYS")?).map_err(maps)?,
+            connections: Array::try_from(take(ebpf, "CONNECTIONS")?).map_err(maps)?,
             failures: HashMap::try_from(take(ebpf, "FAILURES")?).map_err(maps)?,
             messages: HashMap::try_from(take(ebpf, "MESSAGES")?).map_err(maps)?,
         })
     }
 
-    /// Begins to follow a worker's requests, unless its birth was seen and they are followed.
+    /// Begins to follow a worker's requests, unless its birth was seen and they are followed. `false`
+    /// when there is no more room.
     ///
     /// # Errors
-    /// When the kernel's table is full.
-    pub fn follow(&mut self, pid: u32) -> Result<(), MapError> {
-        match self
-            .followed
-            .insert(pid, WorkerValue(connection::BLANK_WORKER), NO_EXIST)
-        {
-            Err(MapError::SyscallError(error))
-                if error.io_error.kind() == std::io::ErrorKind::AlreadyExists =>
-            {
-                Ok(())
-            }
-            result => result,
+    /// When the kernel does not let us.
+    pub fn follow(&mut self, pid: u32) -> Result<bool, MapError> {
+        if self.find(pid).is_some() {
+            return Ok(true);
         }
+        for place in self.places_of(pid) {
+            if u64::from(self.followed.get(&place, 0)?.0.pid) <= FREED {
+                let new = Worker {
+                    pid,
+                    ..connection::BLANK_WORKER
+                };
+                self.followed.set(place, WorkerValue(new), 0)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The counters of a worker.
     #[must_use]
     pub fn get(&self, pid: u32) -> Option<Worker> {
-        self.followed.get(&pid, 0).ok().map(|value| value.0)
+        self.find(pid).map(|(_, worker)| worker)
+    }
+
+    fn places_of(&self, pid: u32) -> impl Iterator<Item = u32> + use<> {
+        let mask = self.followed.len().saturating_sub(1);
+        (0..table::WORKER_PROBES).map(move |probe| table::worker_place(pid, probe, mask))
+    }
+
+    fn find(&self, pid: u32) -> Option<(u32, Worker)> {
+        self.places_of(pid).find_map(|place| {
+            let worker = self.followed.get(&place, 0).ok()?.0;
+            (worker.pid == pid).then_some((place, worker))
+        })
     }
 
     /// Stops following a process, and gives its counters and the connections that it had.
     pub fn take(&mut self, pid: u32) -> Option<(Worker, Vec<Connection>)> {
-        let worker = self.get(pid)?;
-        self.followed.remove(&pid).ok()?;
-        let keys: Vec<_> = self
-            .connections
-            .keys()
-            .filter_map(Result::ok)
-            .filter(|key| pid_of(*key) == pid)
-            .collect();
-        let mut connections = Vec::with_capacity(keys.len());
-        for key in keys {
-            if let Ok(value) = self.connections.get(&key, 0) {
-                connections.push(value.0);
-            }
-            let _ = self.connections.remove(&key);
+        let (place, worker) = self.find(pid)?;
+        let free = Worker {
+            pid: u32::try_from(FREED).unwrap_or_default(),
+            ..connection::BLANK_WORKER
+        };
+        self.followed.set(place, WorkerValue(free), 0).ok()?;
+        let places = self.places_of_connections(&worker);
+        let connections = self.at(&places);
+        for place in places {
+            // Else the place stays taken, which is all.
+            let _ = self.keys.set(place, FREED, 0);
         }
         Some((worker, connections))
     }
@@ -105,11 +120,42 @@ impl Workers {
     /// The connections that a worker has now.
     #[must_use]
     pub fn connections(&self, pid: u32) -> Vec<Connection> {
-        let keys = self.connections.keys().filter_map(Result::ok);
-        keys.filter(|key| pid_of(*key) == pid)
-            .filter_map(|key| self.connections.get(&key, 0).ok())
-            .map(|value| value.0)
-            .collect()
+        let worker = self.get(pid);
+        let places = worker.map(|worker| self.places_of_connections(&worker));
+        self.at(&places.unwrap_or_default())
+    }
+
+    fn at(&self, places: &[u32]) -> Vec<Connection> {
+        let at = |place| self.connections.get(place, 0).ok();
+        places.iter().filter_map(at).map(|value| value.0).collect()
+    }
+
+    fn places_of_connections(&self, worker: &Worker) -> Vec<u32> {
+        let mut places = Vec::new();
+        let mut left = worker.connections;
+        for descriptor in 0..=worker.highest {
+            if left == 0 {
+                break;
+            }
+            if let Some(place) = self.place(connection::key(worker.pid, descriptor)) {
+                places.push(place);
+                left -= 1;
+            }
+        }
+        places
+    }
+
+    fn place(&self, key: u64) -> Option<u32> {
+        let size = self.keys.len();
+        let (mut at, step) = table::place(key, size);
+        for _ in 0..table::PROBES {
+            match self.keys.get(&at, 0).ok()? {
+                found if found == key => return Some(at),
+                table::EMPTY => return None,
+                _ => at = table::next_place(at, step, size),
+            }
+        }
+        None
     }
 
     /// How often each call failed how, since the start, by process; what belongs to processes that

@@ -68,7 +68,7 @@ fn request(connection: &Connection, time_ns: u64) -> LostRequest {
         .unzip();
     let asked = connection.attempts != 0;
     LostRequest {
-        client: address::text(&connection.address),
+        client: address::text(&connection.client),
         method,
         path,
         host: host(&connection.request),
