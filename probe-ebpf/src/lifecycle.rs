@@ -6,10 +6,10 @@ use aya_ebpf::{
 use nginx_probe_ebpf::{
     layout::index,
     record::{Exec, Exit, Fork, Kind},
-    tracking::NGINX,
 };
 
 use crate::{
+    backends,
     kernel::Pointer,
     ring::{count_lost, header, send},
     tracked, workers,
@@ -23,26 +23,33 @@ const GROUP_EXIT: u32 = 4;
 #[raw_tracepoint(tracepoint = "sched_process_fork")]
 pub fn lifecycle_fork(ctx: RawTracePointContext) -> i32 {
     let parent = tracked::current();
-    let why = tracked::why(parent);
-    if why != 0 {
-        let _ = try_fork(&ctx, parent, why);
+    if tracked::contains(parent) {
+        let _ = try_fork(&ctx, parent);
+    } else if let Some(member) = backends::get(parent)
+        && let Ok(Some(pid)) = child_of(&ctx)
+    {
+        backends::forked(member, pid);
     }
     0
 }
 
+/// The process that was forked; nothing when it is a thread.
 #[inline]
-fn try_fork(ctx: &RawTracePointContext, parent: u32, why: u8) -> Result<(), i32> {
+fn child_of(ctx: &RawTracePointContext) -> Result<Option<u32>, i32> {
     let child = Pointer(ctx.arg(1));
     let pid: u32 = child.read(index::TASK_PID)?;
-    if pid != child.read::<u32>(index::TASK_TGID)? {
-        return Ok(()); // a thread, not a process
-    }
-    if !tracked::add(pid, why) {
+    Ok((pid == child.read::<u32>(index::TASK_TGID)?).then_some(pid))
+}
+
+#[inline]
+fn try_fork(ctx: &RawTracePointContext, parent: u32) -> Result<(), i32> {
+    let Some(pid) = child_of(ctx)? else {
+        return Ok(());
+    };
+    if !tracked::add(pid) {
         count_lost(Kind::Fork);
     }
-    if why == NGINX {
-        workers::follow(pid); // it may be a worker, and serve before it says so
-    }
+    workers::follow(pid); // it may be a worker, and serve before it says so
     explain!(ctx, "{} forked {}", parent, pid);
     send(
         Kind::Fork,
@@ -63,9 +70,10 @@ pub fn lifecycle_exec(ctx: RawTracePointContext) -> i32 {
         return 0;
     };
     let pid = tracked::current();
+    backends::executed(pid);
     let watched = tracked::is_watched(comm);
     if watched {
-        if !tracked::add(pid, NGINX) {
+        if !tracked::add(pid) {
             count_lost(Kind::Exec);
         }
     } else if !tracked::remove(pid) {
@@ -97,26 +105,41 @@ pub fn lifecycle_exit(ctx: RawTracePointContext) -> i32 {
     let pid = tracked::current();
     if tracked::contains(pid) {
         let _ = try_exit(&ctx, pid);
+    } else if backends::get(pid).is_some()
+        && let Ok(Some(status)) = status_of(&ctx)
+    {
+        backends::ended(pid, status);
     }
     0
 }
 
+/// What `wait` gives the parent (`wait_task_zombie`); nothing while the process has other threads.
 #[inline]
-fn try_exit(ctx: &RawTracePointContext, pid: u32) -> Result<(), i32> {
+fn status_of(ctx: &RawTracePointContext) -> Result<Option<u32>, i32> {
     let task = Pointer(ctx.arg(0));
     let signal = task.follow(index::TASK_SIGNAL)?;
-    // `live` was counted down before the tracepoint. Two threads that end together may both see
-    // zero: the one that removes the entry reports.
-    if signal.read::<i32>(index::SIGNAL_LIVE)? > 0 || !tracked::remove(pid) {
-        return Ok(());
+    // `live` was counted down before the tracepoint.
+    if signal.read::<i32>(index::SIGNAL_LIVE)? > 0 {
+        return Ok(None);
     }
-    // What `wait` gives the parent (`wait_task_zombie`).
-    let status: u32 = if signal.read::<u32>(index::SIGNAL_FLAGS)? & GROUP_EXIT != 0 {
+    let status = if signal.read::<u32>(index::SIGNAL_FLAGS)? & GROUP_EXIT != 0 {
         signal.read(index::SIGNAL_GROUP_EXIT_CODE)?
     } else {
         task.follow(index::TASK_GROUP_LEADER)?
             .read(index::TASK_EXIT_CODE)?
     };
+    Ok(Some(status))
+}
+
+#[inline]
+fn try_exit(ctx: &RawTracePointContext, pid: u32) -> Result<(), i32> {
+    let Some(status) = status_of(ctx)? else {
+        return Ok(());
+    };
+    // Two threads that end together may both be the last: the one that removes the entry reports.
+    if !tracked::remove(pid) {
+        return Ok(());
+    }
     explain!(ctx, "{} ended, status {:x}", pid, status);
     send(
         Kind::Exit,

@@ -26,6 +26,7 @@ macro_rules! explain {
 }
 
 mod accept;
+mod backends;
 mod errnos;
 mod error_path;
 mod kernel;

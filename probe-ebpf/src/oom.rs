@@ -7,6 +7,7 @@ use nginx_probe_ebpf::{
 };
 
 use crate::{
+    backends,
     kernel::{Pointer, layout},
     ring::{header, send},
     tracked,
@@ -35,7 +36,7 @@ fn try_victim(ctx: &RawTracePointContext) -> Result<(), i32> {
     } else {
         (argument as u32, 0)
     };
-    if tracked::contains(pid) {
+    if tracked::contains(pid) || backends::is_member(pid) {
         send(
             Kind::Oom,
             Oom {

@@ -199,6 +199,14 @@ records! {
         client: [u8; CLIENT_LEN],
     }
 
+    /// A process behind nginx ended.
+    BackendExit = "backend_exit" {
+        /// As in [`Exit`].
+        status: u32,
+        /// Its flags and group: see `tracking`.
+        member: u32,
+    }
+
     /// A worker has a kind of message for its error log that was not told of yet. Later ones like
     /// it are only counted.
     LogMessage = "log_message" {

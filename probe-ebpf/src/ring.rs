@@ -47,6 +47,15 @@ pub fn send<T: 'static>(kind: Kind, record: T) {
     }
 }
 
+/// Sends a small record of a kind that can be frequent.
+#[inline]
+pub fn send_common<T: 'static>(kind: Kind, record: T) {
+    if let Some(mut entry) = reserve_common::<T>(kind) {
+        entry.write(record);
+        entry.submit(0);
+    }
+}
+
 /// Counts one record of that kind that the agent will not get.
 #[inline]
 pub fn count_lost(kind: Kind) {

@@ -28,6 +28,13 @@ pub const fn is_reported(signal: u32) -> bool {
     signal >= 1 && signal <= LAST_STANDARD && NOISE & bit(signal) == 0
 }
 
+/// Whether a signal sent to a process behind nginx may be its end: such programs wake each other by
+/// USR1 and its like.
+#[must_use]
+pub const fn is_deadly(signal: u32) -> bool {
+    matches!(signal, 1 | 2 | 3 | 9 | 15) || is_crash(signal)
+}
+
 /// Whether the delivery of a signal means that the process crashed.
 #[must_use]
 pub const fn is_crash(signal: u32) -> bool {
@@ -50,6 +57,10 @@ mod tests {
         for signal in [0, 13, 14, 17, 23, 29, 32, 64, u32::MAX] {
             assert!(!is_reported(signal), "signal {signal}");
         }
+        for signal in 0..=64 {
+            assert!(!is_deadly(signal) || is_reported(signal), "signal {signal}");
+        }
+        assert!(is_deadly(9) && is_deadly(11) && is_deadly(15) && !is_deadly(10));
     }
 
     #[test]

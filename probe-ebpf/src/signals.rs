@@ -15,12 +15,13 @@ use aya_ebpf::{
 use nginx_probe_ebpf::{
     layout::{ABSENT, index},
     record::{Crash, Kind, STACK_LEN, STACK_PIECE, Signal},
-    signal::{is_crash, is_reported},
+    signal::{is_crash, is_deadly, is_reported},
 };
 
 use crate::{
+    backends,
     kernel::{Pointer, layout},
-    ring::{header, reserve, send},
+    ring::{header, reserve, reserve_common, send, send_common},
     tracked,
 };
 
@@ -44,7 +45,9 @@ pub fn signals_generate(ctx: RawTracePointContext) -> i32 {
 #[inline]
 fn try_generate(ctx: &RawTracePointContext) -> Result<(), i32> {
     let pid = Pointer(ctx.arg(2)).read(index::TASK_TGID)?;
-    if !tracked::contains(pid) {
+    let of_nginx = tracked::contains(pid);
+    let deadly = is_deadly(ctx.arg::<i32>(0) as u32);
+    if !(of_nginx || deadly && backends::is_member(pid)) {
         return Ok(());
     }
     let code = match ctx.arg::<u64>(1) {
@@ -52,6 +55,10 @@ fn try_generate(ctx: &RawTracePointContext) -> Result<(), i32> {
         SEND_SIG_PRIV => SI_KERNEL,
         info => Pointer(info).read(index::SIGINFO_CODE)?,
     };
+    // Programs with a compiler inside raise SIGSEGV at every turn, and handle it.
+    if !of_nginx && code > 0 {
+        return Ok(());
+    }
     let record = Signal {
         header: header(Kind::Signal, pid),
         signal: ctx.arg::<i32>(0) as u32,
@@ -60,21 +67,29 @@ fn try_generate(ctx: &RawTracePointContext) -> Result<(), i32> {
         sender_uid: bpf_get_current_uid_gid() as u32,
         sender_comm: bpf_get_current_comm()?,
     };
-    send(Kind::Signal, record);
+    if of_nginx {
+        send(Kind::Signal, record);
+    } else {
+        send_common(Kind::Signal, record);
+    }
     Ok(())
 }
 
 /// `signal_deliver(sig, info, ka)`, in the context of the process that gets it.
 #[raw_tracepoint(tracepoint = "signal_deliver")]
 pub fn signals_deliver(ctx: RawTracePointContext) -> i32 {
-    if is_crash(ctx.arg::<i32>(0) as u32) && tracked::contains(tracked::current()) {
-        let _ = try_deliver(&ctx);
+    if is_crash(ctx.arg::<i32>(0) as u32) {
+        let pid = tracked::current();
+        let of_nginx = tracked::contains(pid);
+        if of_nginx || backends::is_member(pid) {
+            let _ = try_deliver(&ctx, of_nginx);
+        }
     }
     0
 }
 
 #[inline]
-fn try_deliver(ctx: &RawTracePointContext) -> Result<(), i32> {
+fn try_deliver(ctx: &RawTracePointContext, of_nginx: bool) -> Result<(), i32> {
     let handler: u64 = Pointer(ctx.arg(2)).read(index::SIGACTION_HANDLER)?;
     if handler != 0 {
         return Ok(()); // ignored, or the process has a handler for it and lives on
@@ -84,7 +99,12 @@ fn try_deliver(ctx: &RawTracePointContext) -> Result<(), i32> {
         info.read(index::SIGINFO_CODE)?,
         info.read(index::SIGINFO_ADDRESS)?,
     );
-    let Some(mut entry) = reserve::<Crash>(Kind::Crash) else {
+    let entry = if of_nginx {
+        reserve::<Crash>(Kind::Crash)
+    } else {
+        reserve_common::<Crash>(Kind::Crash)
+    };
+    let Some(mut entry) = entry else {
         return Ok(());
     };
     let crash = entry.as_mut_ptr();

@@ -23,17 +23,10 @@ pub fn contains(pid: u32) -> bool {
     TRACKED.get_ptr(pid).is_some()
 }
 
-/// Why a process is tracked: see [`tracking`](nginx_probe_ebpf::tracking). Zero when it is not.
-#[inline]
-pub fn why(pid: u32) -> u8 {
-    // SAFETY: the value lives in the map and is one byte.
-    TRACKED.get_ptr(pid).map_or(0, |why| unsafe { *why })
-}
-
 /// Begins to track a process; `false` when there is no more room.
 #[inline]
-pub fn add(pid: u32, why: u8) -> bool {
-    TRACKED.insert(pid, why, 0).is_ok()
+pub fn add(pid: u32) -> bool {
+    TRACKED.insert(pid, 1, 0).is_ok()
 }
 
 /// Ends it. `true` for the one caller that really removed it.

@@ -81,6 +81,7 @@ pub fn run(options: &DoctorOptions) -> anyhow::Result<bool> {
                 | Stem::Errnos
                 | Stem::Requests => source::of_probes(source.stem, loaded.as_ref()),
                 Stem::ErrorPath => error_path.clone(),
+                Stem::Backends => source::of_backends(source, loaded.as_ref()),
                 Stem::KernelLog => source::of_kernel_log(&kernel_log),
                 Stem::ListenQueue => source::of_listen_queue(source),
                 Stem::Hang => source::of_hang(source, loaded.as_ref().ok()),

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use serde::{Serialize, Serializer};
 
 use crate::{
+    backends::{BackendExit, BackendServes},
     clock::Time,
     errnos::Failure,
     hang::{Hung, Returned},
@@ -55,6 +56,10 @@ pub enum Event {
     Hung(Box<Hung>),
     /// One that did not does so again, or ended.
     Returned(Returned),
+    /// A local program listens at an upstream's address, or does so again.
+    BackendServes(BackendServes),
+    /// A process of such a program ended.
+    BackendExit(Box<BackendExit>),
     /// The kernel side could not deliver so many records.
     Lost(u64),
 }

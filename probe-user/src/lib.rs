@@ -6,6 +6,7 @@
 pub mod accept;
 pub mod access_log;
 pub mod agent;
+pub mod backends;
 pub mod clock;
 pub mod config;
 pub mod correlator;

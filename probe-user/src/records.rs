@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::{
+    backends::BackendExit,
     clock::Time,
     correlator::{Cause, Incident},
     facts::{Instance, MasterExit, Reload, Upgrade, WorkerExit, WorkerStart},
@@ -36,6 +37,7 @@ pub enum Body {
     WorkerStart(WorkerStart),
     WorkerExit(Box<WorkerExit>),
     MasterExit(MasterExit),
+    BackendExit(Box<BackendExit>),
     Reload(Reload),
     Upgrade(Upgrade),
     Incident(Box<Incident>),
@@ -95,6 +97,7 @@ impl Record {
             Body::WorkerStart(_) => "worker_start",
             Body::WorkerExit(_) => "worker_exit",
             Body::MasterExit(_) => "master_exit",
+            Body::BackendExit(_) => "backend_exit",
             Body::Reload(_) => "reload",
             Body::Upgrade(_) => "upgrade",
             Body::Incident(_) => "incident",

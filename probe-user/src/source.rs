@@ -4,18 +4,21 @@
 //! come. A source that cannot run is reported and done without.
 
 mod host;
+mod sockets;
 
 use std::{collections::HashMap, io};
 
 use caps::Capability;
 use serde::Serialize;
 
-pub use self::host::of_host;
+pub use self::{
+    host::of_host,
+    sockets::{of_backends, of_hang, of_listen_queue},
+};
 
 use crate::{
     error_path::{Found, Missing},
     kernel::{Kernel, LoadError, PROGRAMS, ProgramSpec},
-    listen_queue::listening,
     oom::{KMSG_PATH, KernelLog},
 };
 
@@ -31,6 +34,7 @@ pub enum Stem {
     Errnos,
     Requests,
     ErrorPath,
+    Backends,
     KernelLog,
     Config,
     AccessLog,
@@ -53,6 +57,7 @@ impl Stem {
             Self::Errnos => "errnos",
             Self::Requests => "requests",
             Self::ErrorPath => "error_path",
+            Self::Backends => "backends",
             Self::KernelLog => "kernel_log",
             Self::Config => "config",
             Self::AccessLog => "access_log",
@@ -111,6 +116,16 @@ pub const ALL: &[Source] = &[
     Source {
         stem: Stem::ErrorPath,
         gives: "error answers that nginx makes itself (TLS and HTTP/2 too), and why, without a log",
+        needs: &[
+            Capability::CAP_BPF,
+            Capability::CAP_PERFMON,
+            Capability::CAP_SYS_PTRACE,
+            Capability::CAP_DAC_READ_SEARCH,
+        ],
+    },
+    Source {
+        stem: Stem::Backends,
+        gives: "crashes and kills of the local programs behind nginx, and the answers that they spoil",
         needs: &[
             Capability::CAP_BPF,
             Capability::CAP_PERFMON,
@@ -299,43 +314,6 @@ pub fn of_error_path<'a>(found: impl Iterator<Item = &'a Found> + Clone) -> Verd
         [] => "no nginx runs whose functions could be watched".to_owned(),
         paths => format!("functions of {}", paths.join(", ")),
     })
-}
-
-/// Whether listen queues can be looked at.
-#[must_use]
-pub fn of_listen_queue(source: &Source) -> Verdict {
-    if !missing_capabilities(source.needs).is_empty() {
-        return without(source.needs);
-    }
-    match listening() {
-        Err(error) => Verdict::bad(
-            format!("the kernel does not list listening sockets: {error}"),
-            "load or build the kernel's inet_diag and tcp_diag",
-        ),
-        Ok(_) if missing_capabilities(&[Capability::CAP_SYS_ADMIN]).is_empty() => {
-            Verdict::ok("inet_diag, in every network namespace")
-        }
-        Ok(_) => Verdict::idle(
-            "inet_diag, in the agent's own network namespace only",
-            "for nginx in containers give the agent CAP_SYS_ADMIN",
-        ),
-    }
-}
-
-/// Whether hung workers can be told.
-#[must_use]
-pub fn of_hang(source: &Source, kernel: Option<&Kernel>) -> Verdict {
-    if !missing_capabilities(source.needs).is_empty() {
-        return without(source.needs);
-    }
-    if kernel.is_some() {
-        Verdict::ok("turns of the event loop, and /proc")
-    } else {
-        Verdict::idle(
-            "/proc alone: a worker that makes system calls in a loop is not told from a busy one",
-            "see the kernel's sources above",
-        )
-    }
 }
 
 /// Whether the kernel log can be read.

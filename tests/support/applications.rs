@@ -1,7 +1,9 @@
 //! Real application servers behind nginx: PHP-FPM and uWSGI with Python, unpacked like nginx.
 
 use std::fs::{self, Permissions};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -14,7 +16,7 @@ use crate::processes::{self, Signal, signal};
 use crate::tools::Tools;
 use crate::wait::{DEADLINE, until_true};
 
-/// A running application server on a unix socket. Dropping it ends all its processes.
+/// A running application server, on a unix socket unless it says otherwise. Dropping it ends all its processes.
 #[derive(Debug)]
 pub struct Application {
     child: Child,
@@ -24,6 +26,11 @@ pub struct Application {
 impl Application {
     /// PHP-FPM with these scripts, each a name and its text without the opening tag.
     pub fn php(scripts: &[(&str, &str)]) -> Result<Self> {
+        Self::php_with(scripts, "")
+    }
+
+    /// The same with more lines for its pool.
+    pub fn php_with(scripts: &[(&str, &str)], pool: &str) -> Result<Self> {
         let tools = Tools::find()?;
         let folder = folder()?;
         for (name, text) in scripts {
@@ -36,7 +43,7 @@ impl Application {
                 "[global]\nerror_log = {folder}/fpm.log\ndaemonize = no\n\
                  [www]\nuser = nobody\ngroup = {group}\nlisten = {folder}/socket\nlisten.mode = 0666\n\
                  pm = static\npm.max_children = 2\n\
-                 php_admin_flag[log_errors] = on\nphp_admin_flag[display_errors] = off\n",
+                 php_admin_flag[log_errors] = on\nphp_admin_flag[display_errors] = off\n{pool}\n",
                 folder = folder.path().display(),
                 group = group_of_nobody()?,
             ),
@@ -46,22 +53,46 @@ impl Application {
             .args(["--no-php-ini", "--allow-to-run-as-root", "--nodaemonize"])
             .arg("--fpm-config")
             .arg(configuration);
-        Self::start(command, folder)
+        Self::start(command, folder, None)
     }
 
     /// uWSGI with a Python application, `application(environ, start_response)`.
     pub fn uwsgi(python: &str) -> Result<Self> {
-        let tools = Tools::find()?;
+        Self::uwsgi_with(python, &[])
+    }
+
+    /// The same with more options.
+    pub fn uwsgi_with(python: &str, more: &[&str]) -> Result<Self> {
         let folder = folder()?;
+        let socket = folder.path().join("socket");
+        let socket = socket.to_str().context("the folder's name")?.to_owned();
+        let how = ["--master", "--processes", "2", "--chmod-socket=666"];
+        let how = [&how, more].concat();
+        Self::start_uwsgi(python, folder, &how, ("--socket", &socket))
+    }
+
+    /// A single process of uWSGI that speaks HTTP on a port of 127.0.0.1.
+    pub fn uwsgi_at(python: &str, port: u16) -> Result<Self> {
+        let address = format!("127.0.0.1:{port}");
+        Self::start_uwsgi(python, folder()?, &[], ("--http-socket", &address))
+    }
+
+    fn start_uwsgi(
+        python: &str,
+        folder: TempDir,
+        how: &[&str],
+        (kind, at): (&str, &str),
+    ) -> Result<Self> {
+        let tools = Tools::find()?;
         let script = folder.path().join("app.py");
         fs::write(&script, python)?;
         let mut command = tools.command("usr/bin/uwsgi-core")?;
         command
             .arg("--plugins-dir")
             .arg(tools.path("usr/lib/uwsgi/plugins"))
-            .args(["--plugin", "python311", "--master", "--need-app"])
-            .args(["--processes", "2", "--chmod-socket=666", "--socket"])
-            .arg(folder.path().join("socket"))
+            .args(["--plugin", "python311", "--need-app"])
+            .args(how)
+            .args([kind, at])
             .arg("--wsgi-file")
             .arg(script);
         // Where the system has no Python of its own, its library was unpacked too.
@@ -69,10 +100,12 @@ impl Application {
         if python.is_file() {
             command.env("PYTHONHOME", tools.path("usr"));
         }
-        Self::start(command, folder)
+        let address = at.contains(':').then_some(at);
+        Self::start(command, folder, address)
     }
 
-    fn start(mut command: Command, folder: TempDir) -> Result<Self> {
+    /// Starts it, and waits until it listens at `address`, or at its socket without one.
+    fn start(mut command: Command, folder: TempDir, address: Option<&str>) -> Result<Self> {
         let log = fs::File::create(folder.path().join("output"))?;
         let child = command
             .stdin(Stdio::null())
@@ -82,12 +115,15 @@ impl Application {
             .spawn()
             .with_context(|| format!("starting {command:?}"))?;
         let mut application = Self { child, folder };
-        let socket = application.socket();
+        let (socket, address) = (application.socket(), address.map(str::to_owned));
         until_true("the application server's socket", DEADLINE, || {
             if let Some(status) = application.child.try_wait()? {
                 bail!("it ended with {status}: {}", application.output());
             }
-            Ok(std::os::unix::net::UnixStream::connect(&socket).is_ok())
+            Ok(match &address {
+                Some(address) => TcpStream::connect(address).is_ok(),
+                None => UnixStream::connect(&socket).is_ok(),
+            })
         })?;
         Ok(application)
     }

@@ -64,6 +64,11 @@ fn samples() -> Vec<(Kind, Vec<u8>)> {
         (Kind::Request, size_of::<Request>(), request),
         (Kind::Errno, size_of::<Errno>(), errno),
         (Kind::AcceptDrop, size_of::<AcceptDrop>(), dropped),
+        (
+            Kind::BackendExit,
+            size_of::<BackendExit>(),
+            words(&[9, 0x701]),
+        ),
         (Kind::LogMessage, size_of::<LogMessage>(), message),
     ]
     .into_iter()
@@ -115,6 +120,7 @@ fn every_kind_comes_back() {
                 assert_eq!((dropped.connections, dropped.memory_errno), (60, 12));
                 assert_eq!(dropped.client, [3; CLIENT_LEN]);
             }
+            Record::BackendExit(exit) => assert_eq!((exit.status, exit.member), (9, 0x701)),
             Record::LogMessage(message) => {
                 assert_eq!(message_parts(message.message), (1, 0x6000));
                 assert_eq!((message.errno, message.about), (12, 1));

@@ -43,12 +43,14 @@ impl Agent {
             }
         }
         self.look_for_stalls();
+        self.look_for_backends();
         if sample::is_due(self.looks) {
             self.sample();
         }
         self.looks += 1;
         if self.looks.is_multiple_of(LOOKS_PER_SWEEP) {
             self.fleet.forget_idle();
+            self.forget_idle_backends();
             self.forget_gone();
             self.metrics.set_kernel_memory(Kernel::memory_bytes());
         }
@@ -155,6 +157,7 @@ impl Agent {
         if let Some(error_path) = &mut self.error_path {
             error_path.follow(&mut self.fleet);
         }
+        self.backends.follow(&self.fleet);
         let readable = self.fleet.masters().all(|(_, _, config)| config.is_some());
         self.metrics.set_source(Stem::Config, readable);
         for (_, instance, config) in self.fleet.masters() {

@@ -1,9 +1,11 @@
 //! `run`: sources, correlator and sinks in one loop.
 
+mod backends;
 mod counters;
 mod error_path;
 pub(crate) mod logs;
 mod look;
+mod open;
 mod privileges;
 mod sample;
 mod shortages;
@@ -13,26 +15,23 @@ mod traffic;
 
 use std::{
     collections::{HashMap, HashSet},
-    io::ErrorKind,
-    net::SocketAddr,
     sync::Arc,
     time::Duration,
 };
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use aya::maps::{MapData, RingBuf};
 use nginx_probe_ebpf::record::{Kind, Record as KernelRecord};
 use tokio::{
     io::unix::AsyncFd,
-    net::TcpListener,
     signal::unix::{SignalKind, signal},
     task::yield_now,
     time::{MissedTickBehavior, interval, sleep},
 };
 
 use self::{
-    counters::Counters, error_path::ErrorPath, logs::Logs, sample::Samples, shortages::Shortages,
-    stalls::Stalls, start::Probes, traffic::Traffic,
+    backends::Backends, counters::Counters, error_path::ErrorPath, logs::Logs, sample::Samples,
+    shortages::Shortages, stalls::Stalls, start::Probes, traffic::Traffic,
 };
 use crate::{
     clock::{Time, boot_ns_now},
@@ -50,7 +49,6 @@ use crate::{
         messages,
         metrics::Metrics,
     },
-    source::Stem,
     usage::give_back_memory,
 };
 
@@ -74,6 +72,7 @@ struct Agent {
     error_path: Option<ErrorPath>,
     shortages: Option<Shortages>,
     stalls: Stalls,
+    backends: Backends,
     correlator: Correlator,
     metrics: Arc<Metrics>,
     journal: Option<Journal>,
@@ -99,10 +98,10 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
     start::check(&options.watch)?;
     let metrics = Arc::new(Metrics::new());
     let listener = match options.listen() {
-        Some(address) => Some(bind(address).await?),
+        Some(address) => Some(open::listener(address).await?),
         None => None,
     };
-    let journal = options.journal().map(open_journal).transpose()?;
+    let journal = options.journal().map(open::journal).transpose()?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
 
@@ -169,28 +168,6 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    http::bind(address).await.map_err(|error| {
-        let why = match error.kind() {
-            ErrorKind::AddrInUse => "is another agent running? ",
-            ErrorKind::AddrNotAvailable => "no interface of this host has that address; ",
-            _ => "",
-        };
-        anyhow!(
-            "cannot listen on {address}: {error}; {why}choose another address with --listen, or none"
-        )
-    })
-}
-
-fn open_journal(path: &std::path::Path) -> anyhow::Result<Journal> {
-    Journal::open(path).with_context(|| {
-        format!(
-            "cannot write the journal {}; choose another place with --journal, or none",
-            path.display()
-        )
-    })
-}
-
 /// Waits until there is something to read in a log.
 async fn written(logs: Option<&mut Logs>) {
     match logs {
@@ -241,6 +218,8 @@ impl Agent {
         let every = options.stub_status_every();
         let counters = Counters::start(proc.root(), every, blind, Arc::clone(&metrics));
         let stalls = Stalls::start(proc.root(), options.hang_after(), Arc::clone(&metrics));
+        let kernel = started.probes.loaded().is_some();
+        let backends = Backends::start(proc.root(), &names, !kernel, Arc::clone(&metrics));
         let mut fleet = Fleet::new(
             proc,
             names.clone(),
@@ -259,6 +238,7 @@ impl Agent {
             error_path: (!options.watch.no_uprobes()).then(|| ErrorPath::new(Arc::clone(&metrics))),
             shortages: by_sockets.then(|| Shortages::new(Arc::clone(&metrics))),
             stalls,
+            backends,
             correlator: Correlator::new(host_name(), options.quiet(), blind),
             metrics,
             journal,
@@ -277,6 +257,7 @@ impl Agent {
             agent.correlator.tell_responses();
         }
         agent.settle();
+        agent.backends.first_look(&mut agent.fleet);
         agent.look();
         if let Some(logs) = &mut agent.logs {
             logs.settled();
@@ -294,6 +275,7 @@ impl Agent {
             match KernelRecord::decode(&item) {
                 Ok(record) => {
                     self.metrics.event(record.kind());
+                    self.backends.record(&record, &mut self.fleet);
                     self.fleet.record(&record);
                 }
                 Err(error) => log::error!("a record of the kernel side is malformed: {error}"),
@@ -310,6 +292,8 @@ impl Agent {
     /// Looks at what is due and passes on what came of it.
     fn settle(&mut self) {
         self.fleet.settle(boot_ns_now());
+        // A death comes before what it spoiled.
+        self.tell_of_backends();
         for fact in self.fleet.take_facts() {
             self.fact(fact);
         }
@@ -324,6 +308,7 @@ impl Agent {
         for record in self.correlator.tick(Time::now()) {
             self.say(&record);
         }
+        self.count_failures();
     }
 
     fn read_logs(&mut self) -> Vec<Fact> {
@@ -350,9 +335,14 @@ impl Agent {
                 }
             }
         }
+        self.learn_backends(&fact);
         for record in self.correlator.fact(fact) {
             self.say(&record);
         }
+        self.count_failures();
+    }
+
+    fn count_failures(&mut self) {
         for failed in self.correlator.take_failures() {
             self.metrics.failure(&failed);
         }
@@ -388,13 +378,3 @@ pub fn host_name() -> String {
         .to_string_lossy()
         .into_owned()
 }
-
-/// The sources that the kernel side feeds.
-const KERNEL_STEMS: [Stem; 6] = [
-    Stem::Lifecycle,
-    Stem::Signals,
-    Stem::Oom,
-    Stem::Accept,
-    Stem::Errnos,
-    Stem::Requests,
-];

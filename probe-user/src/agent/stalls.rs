@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// To enter the network namespaces of containers, and to see what their nginx has open.
-const IN_NAMESPACES: [Capability; 3] = [
+pub(super) const IN_NAMESPACES: [Capability; 3] = [
     Capability::CAP_DAC_READ_SEARCH,
     Capability::CAP_SYS_ADMIN,
     Capability::CAP_SYS_PTRACE,

@@ -5,7 +5,7 @@ use aya::maps::{MapData, RingBuf};
 
 use nginx_probe_ebpf::connection::{Connection, Worker};
 
-use super::{KERNEL_STEMS, sample};
+use super::sample;
 use crate::{
     fleet::{Fleet, Selection, Track},
     kernel::{Kernel, Sizes},
@@ -208,6 +208,16 @@ pub(super) fn probes(
         kernel_log: opened.ok(),
     })
 }
+
+/// The sources that the kernel side feeds.
+const KERNEL_STEMS: [Stem; 6] = [
+    Stem::Lifecycle,
+    Stem::Signals,
+    Stem::Oom,
+    Stem::Accept,
+    Stem::Errnos,
+    Stem::Requests,
+];
 
 fn report(stem: Stem, verdict: &Verdict, metrics: &Metrics) {
     metrics.set_source(stem, verdict.ok);

@@ -57,7 +57,11 @@ pub(super) fn advice(cause: Cause) -> Vec<&'static str> {
             "find out what the application waits for; more workers of it if it has none free",
             "raise proxy_read_timeout (or that of its protocol) only for what is meant to be slow",
         ],
-        Cause::UpstreamClosed | Cause::BackendCrash => vec![
+        Cause::BackendCrash => vec![
+            "see what runs again in the pool that the evidence names, and restart it if nothing does",
+            "the evidence says what ended it; for more look into its own log and the kernel's",
+        ],
+        Cause::UpstreamClosed => vec![
             "look into the application's own log and the kernel's for its death; restart its pool",
             "an answer that nginx takes for invalid may also be a header larger than proxy_buffer_size",
         ],

@@ -10,7 +10,6 @@ use crate::{
     clock::Time,
     errnos::Failure,
     facts::{Dropped, Instance},
-    records::{Body, Response},
     requests::{Answer, Origin},
 };
 
@@ -95,8 +94,8 @@ struct Taken {
 }
 
 impl Correlator {
-    pub(super) fn answer(&mut self, time: Time, instance: &Instance, answer: &Answer) {
-        let Some(cause) = cause_of(answer) else {
+    pub(super) fn answer(&mut self, time: Time, instance: &Instance, answer: Box<Answer>) {
+        let Some(cause) = cause_of(&answer) else {
             return;
         };
         let Some(code) = answer.status else {
@@ -110,17 +109,7 @@ impl Correlator {
         if code >= 500 {
             self.seen.add(time, instance, code, cause);
         }
-        self.failed(instance, code, cause, 1);
-        let new = Evidenced {
-            pieces: vec![summary::of_answer(answer)],
-            responses: BTreeMap::from([(code, 1)]),
-            ..Evidenced::default()
-        };
-        self.evidence(time, instance, cause, new);
-        if self.tell_responses {
-            let response = Response::of(answer, code, cause);
-            self.say(time, instance, Body::Response(Box::new(response)));
-        }
+        self.hold(time, instance, (answer, code, cause));
     }
 
     /// Counts what a log tells of, less what was counted when it was sent; gives what nothing
@@ -172,7 +161,7 @@ impl Correlator {
         self.evidence(time, instance, cause, vec![summary::of_dropped(dropped)]);
     }
 
-    fn failed(&mut self, instance: &Instance, code: u16, cause: Cause, count: u64) {
+    pub(super) fn failed(&mut self, instance: &Instance, code: u16, cause: Cause, count: u64) {
         self.failures.push(Failed {
             instance: instance.clone(),
             code,

@@ -5,6 +5,7 @@
 
 mod advice;
 mod answers;
+mod backends;
 mod cause;
 mod incident;
 mod stalls;
@@ -20,6 +21,7 @@ use std::{
 use self::{
     advice::advice,
     answers::Expected,
+    backends::Backends,
     incident::{Evidenced, Run},
     suspects::Death,
 };
@@ -62,6 +64,7 @@ pub struct Correlator {
     seen: Expected,
     unseen: Expected,
     failures: Vec<Failed>,
+    backends: Backends,
     /// Every failed answer is a record of its own.
     tell_responses: bool,
     /// A source is missing that could prove causes.
@@ -84,6 +87,7 @@ impl Correlator {
             seen: Expected::default(),
             unseen: Expected::default(),
             failures: Vec::new(),
+            backends: Backends::default(),
             tell_responses: false,
             blind,
             records: Vec::new(),
@@ -119,7 +123,9 @@ impl Correlator {
             Event::Upgrade(upgrade) => self.say(time, &instance, Body::Upgrade(upgrade)),
             Event::Responses(codes) => self.responses(time, &instance, &codes),
             Event::ConfigRefused(message) => self.config_refused(time, &instance, message),
-            Event::Answer(answer) => self.answer(time, &instance, &answer),
+            Event::Answer(answer) => self.answer(time, &instance, answer),
+            Event::BackendServes(new) => self.backend_serves(time, &instance, &new),
+            Event::BackendExit(exit) => self.backend_exit(time, &instance, *exit),
             Event::CallFailed(failure) => self.call_failed(time, &instance, &failure),
             Event::Dropped(dropped) => self.dropped(time, &instance, &dropped),
             Event::Overflow(overflow) => self.overflow(time, &instance, &overflow),
@@ -138,6 +144,7 @@ impl Correlator {
     /// Moves the time on: writes changed incidents anew and closes quiet ones. Call it about ten
     /// times a second while [`Self::is_idle`] is false.
     pub fn tick(&mut self, now: Time) -> Vec<Record> {
+        self.release(now);
         let keys: Vec<_> = self.open.keys().cloned().collect();
         for key in keys {
             let Some(run) = self.open.get_mut(&key) else {
@@ -160,6 +167,7 @@ impl Correlator {
     /// The agent ends: open incidents are written once more if there is something new, and stay
     /// open, since nobody saw their end.
     pub fn finish(&mut self, now: Time) -> Vec<Record> {
+        self.release(Time(u64::MAX));
         for run in self.open.values_mut() {
             run.last_said = Time::default();
         }
@@ -169,7 +177,7 @@ impl Correlator {
     /// Nothing is open, so time has nothing to change.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.open.is_empty()
+        self.open.is_empty() && self.backends.is_idle()
     }
 
     /// Whether an incident of that cause is open on that instance.

@@ -14,12 +14,14 @@ mod symbolizer;
 mod symbols;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::{fs::File, io};
 
 pub use mappings::{Mapping, Mappings};
 pub use registers::Registers;
 pub use symbolizer::{Frame, Symbolizer};
+pub use told::told;
 
 /// Where in an ELF file each of these functions begins, for those that it names.
 ///

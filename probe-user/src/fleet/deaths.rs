@@ -7,8 +7,8 @@ use super::{
     process::{Child, Kind, Process},
 };
 use crate::{
-    crash::{Frame, Mappings, Registers},
-    facts::{Crash, Event, Instance, MasterExit, Memory, Reason, Role, StackFrame, WorkerExit},
+    crash::{Mappings, Registers, told},
+    facts::{Event, Instance, MasterExit, Memory, Reason, Role, WorkerExit},
     lifecycle::{self, Status},
     requests::Lost,
     signals::{self, Sent},
@@ -72,7 +72,7 @@ impl<T: Track> Fleet<T> {
             record.stack,
         );
         if let Some(process) = self.processes.get_mut(&pid) {
-            process.crash = Some(crash(record, frames));
+            process.crash = Some(told(record, frames));
         }
     }
 
@@ -168,12 +168,13 @@ impl<T: Track> Fleet<T> {
         self.fact(time_ns, &child.instance, Event::WorkerExit(Box::new(exit)));
     }
 
+    /// What the kernel log says of the OOM kill of any process.
+    pub fn kill_of(&mut self, pid: u32) -> Option<Memory> {
+        self.kernel_log.as_mut()?.kill_of(pid)
+    }
+
     fn memory(&mut self, pid: u32, process: &Process) -> Memory {
-        let mut memory = self
-            .kernel_log
-            .as_mut()
-            .and_then(|log| log.kill_of(pid))
-            .unwrap_or_default();
+        let mut memory = self.kill_of(pid).unwrap_or_default();
         memory.rss_bytes = memory.rss_bytes.or(process.oom.filter(|bytes| *bytes > 0));
         memory
     }
@@ -252,49 +253,4 @@ impl<T: Track> Fleet<T> {
 fn uptime_s(started_ns: u64, ended_ns: u64) -> f64 {
     let milliseconds = ended_ns.saturating_sub(started_ns) / 1_000_000;
     f64::from(u32::try_from(milliseconds).unwrap_or(u32::MAX)) / 1000.0
-}
-
-fn crash(record: &record::CrashView<'_>, frames: Vec<Frame>) -> Crash {
-    let first = frames.first();
-    Crash {
-        address: has_address(record).then(|| format!("{:#x}", record.address)),
-        module: first.and_then(|frame| frame.module.clone()),
-        offset: first
-            .and_then(|frame| frame.offset)
-            .map(|offset| format!("{offset:#x}")),
-        symbol: first.and_then(|frame| function(frame.symbol.as_deref()?)),
-        stack: frames.into_iter().map(stack_frame).collect(),
-    }
-}
-
-/// Whether the signal tells which address the process could not reach. Of one that no process can
-/// have (a non-canonical one on x86) the kernel tells nothing, and says `SI_KERNEL`.
-fn has_address(record: &record::CrashView<'_>) -> bool {
-    const SI_KERNEL: i32 = 0x80;
-    matches!(record.signal, signals::SEGV | signals::BUS)
-        && record.code > 0
-        && record.code != SI_KERNEL
-}
-
-/// The function of `function+0xdistance`.
-fn function(symbol: &str) -> Option<String> {
-    let (function, _distance) = symbol.rsplit_once("+0x").unwrap_or((symbol, ""));
-    Some(function.to_owned()).filter(|function| !function.is_empty())
-}
-
-fn stack_frame(frame: Frame) -> StackFrame {
-    let Frame {
-        address,
-        module,
-        offset,
-        symbol,
-        guessed,
-    } = frame;
-    StackFrame {
-        address,
-        module,
-        offset,
-        symbol,
-        guessed,
-    }
 }

@@ -140,6 +140,7 @@ impl<T: Track> Fleet<T> {
             Record::Request(request) => self.answered(request),
             Record::Errno(failure) => self.call_failed(failure),
             Record::AcceptDrop(dropped) => self.dropped(dropped),
+            Record::BackendExit(_) => {} // not of nginx
             Record::LogMessage(message) => self.messages.learn(self.proc.root(), message),
         }
     }

@@ -13,8 +13,7 @@ use aya::{
 };
 use nginx_probe_ebpf::{
     record::{COMM_LEN, Kind},
-    table,
-    tracking::NGINX,
+    table, tracking,
 };
 
 use super::{
@@ -165,6 +164,7 @@ impl Sizes {
 /// The loaded programs. Dropping it detaches all of them; nothing is pinned.
 pub struct Kernel {
     tracked: HashMap<MapData, u32, u8>,
+    backends: HashMap<MapData, u32, u32>,
     workers: Workers,
     lost: PerCpuArray<MapData, u64>,
     failures: StdHashMap<&'static str, ProgramError>,
@@ -209,6 +209,7 @@ impl Kernel {
             .map_err(|error| LoadError::Refused(error.into()))?;
         let events = RingBuf::try_from(take(&mut ebpf, "EVENTS")?).map_err(maps)?;
         let tracked = HashMap::try_from(take(&mut ebpf, "TRACKED")?).map_err(maps)?;
+        let backends = HashMap::try_from(take(&mut ebpf, "BACKENDS")?).map_err(maps)?;
         let lost = PerCpuArray::try_from(take(&mut ebpf, "LOST")?).map_err(maps)?;
         let mut watched =
             HashMap::<_, [u8; COMM_LEN], u8>::try_from(take(&mut ebpf, "NAMES")?).map_err(maps)?;
@@ -223,6 +224,7 @@ impl Kernel {
         Ok((
             Self {
                 tracked,
+                backends,
                 workers,
                 lost,
                 failures,
@@ -262,7 +264,20 @@ impl Kernel {
     /// # Errors
     /// When the kernel's table (4,096 processes) is full.
     pub fn track(&mut self, pid: u32) -> Result<(), MapError> {
-        self.tracked.insert(pid, NGINX, 0)
+        self.tracked.insert(pid, 1, 0)
+    }
+
+    /// Begins to track a process behind nginx, of that group, and what it forks.
+    ///
+    /// # Errors
+    /// When the kernel's table (1,024 processes) is full.
+    pub fn track_backend(&mut self, pid: u32, group: u32) -> Result<(), MapError> {
+        self.backends.insert(pid, tracking::found(group), 0)
+    }
+
+    /// Ends it; a process that is not tracked is no error.
+    pub fn untrack_backend(&mut self, pid: u32) {
+        let _ = self.backends.remove(&pid);
     }
 
     /// What the programs keep of workers.

@@ -55,7 +55,7 @@ pub struct ProgramSpec {
 /// Every program, in the order in which they are attached: deaths before births, so that nothing
 /// that begins to be tracked can end unseen.
 pub const PROGRAMS: &[ProgramSpec] = &[
-    raw("lifecycle_exit", "sched_process_exit", &[Stem::Lifecycle]),
+    raw("lifecycle_exit", "sched_process_exit", OF_PROCESSES),
     raw("oom_victim", "mark_victim", &[Stem::Oom]),
     raw("signals_deliver", "signal_deliver", &[Stem::Signals]),
     raw("signals_generate", "signal_generate", &[Stem::Signals]),
@@ -69,11 +69,14 @@ pub const PROGRAMS: &[ProgramSpec] = &[
     socket("sockets_send", "sock_send_length"),
     socket("sockets_state", "inet_sock_set_state"),
     socket("sockets_destroy", "tcp_destroy_sock"),
-    raw("lifecycle_fork", "sched_process_fork", &[Stem::Lifecycle]),
-    raw("lifecycle_exec", "sched_process_exec", &[Stem::Lifecycle]),
+    raw("lifecycle_fork", "sched_process_fork", OF_PROCESSES),
+    raw("lifecycle_exec", "sched_process_exec", OF_PROCESSES),
     entry(ANSWER, "ngx_http_special_response_handler"),
     entry(LOG, "ngx_log_error_core"),
 ];
+
+/// What births and ends tell.
+const OF_PROCESSES: &[Stem] = &[Stem::Lifecycle, Stem::Backends];
 
 /// Tells of error answers that nginx makes itself.
 pub const ANSWER: &str = "error_path_answer";

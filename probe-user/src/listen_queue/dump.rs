@@ -5,7 +5,7 @@
 use std::io;
 
 use netlink_packet_core::{
-    NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+    Emitable as _, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_sock_diag::{
     SockDiagMessage,
@@ -37,6 +37,17 @@ pub struct Listening {
     /// Connections that it dropped since it was made, for a full queue or for another reason; none
     /// where the kernel does not tell: of unix sockets.
     pub drops: Option<u32>,
+    /// Where the file of a unix socket is.
+    pub file: Option<SocketFile>,
+}
+
+/// The file of a unix socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SocketFile {
+    /// Its inode's number; the kernel tells 32 bits of it.
+    pub inode: u32,
+    /// Its device, as the kernel numbers it.
+    pub device: u32,
 }
 
 /// Every socket that listens in the network namespace of the calling thread.
@@ -62,7 +73,7 @@ pub fn listening() -> io::Result<Vec<Listening>> {
     let request = SockDiagMessage::UnixRequest(UnixRequest {
         state_flags: unix::StateFlags::LISTEN,
         inode: 0,
-        show_flags: ShowFlags::NAME | ShowFlags::RQLEN,
+        show_flags: ShowFlags::NAME | ShowFlags::VFS | ShowFlags::RQLEN,
         cookie: [0; 8],
     });
     if let Err(error) = dump(request, &mut found) {
@@ -135,6 +146,7 @@ fn read(message: &SockDiagMessage) -> Option<Listening> {
                 length: header.recv_queue,
                 limit: header.send_queue,
                 drops,
+                file: None,
             })
         }
         SockDiagMessage::UnixResponse(socket) => {
@@ -149,12 +161,24 @@ fn read(message: &SockDiagMessage) -> Option<Listening> {
                 _ => None,
             });
             let (length, limit) = queue?;
+            let file = socket.nlas.iter().find_map(|nla| match nla {
+                UnixNla::Vfs(file) => {
+                    let mut words = [0; 8];
+                    file.emit(&mut words); // its fields are not public
+                    Some(SocketFile {
+                        inode: u32::from_ne_bytes(*words.first_chunk()?),
+                        device: u32::from_ne_bytes(*words.last_chunk()?),
+                    })
+                }
+                _ => None,
+            });
             Some(Listening {
                 inode: socket.header.inode.into(),
                 name,
                 length,
                 limit,
                 drops: None,
+                file,
             })
         }
         _ => None,
@@ -167,6 +191,7 @@ mod tests {
         net::{TcpListener, TcpStream},
         os::{
             fd::AsRawFd as _,
+            unix::fs::MetadataExt as _,
             unix::net::{UnixListener, UnixStream},
         },
     };
@@ -208,6 +233,9 @@ mod tests {
         let socket = of(&server).expect("listed");
         assert_eq!(socket.name, format!("unix:{}", path.display()));
         assert_eq!((socket.length, socket.drops), (2, None));
+        let metadata = std::fs::metadata(&path).expect("there");
+        let inode = socket.file.map(|file| u64::from(file.inode));
+        assert_eq!(inode, Some(metadata.ino() & u64::from(u32::MAX)));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! two passes is known by the drops that the kernel counts of each listening socket.
 
 mod dump;
-mod namespace;
+pub(crate) mod namespace;
 mod overflows;
 mod pass;
 
@@ -17,7 +17,7 @@ use std::{
 };
 
 pub use self::{
-    dump::{Listening, listening},
+    dump::{Listening, SocketFile, listening},
     pass::{Pass, Report},
 };
 use crate::facts::Instance;

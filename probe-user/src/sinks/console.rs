@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::{printable::Printable, queue::Queue};
 use crate::{
+    backends::BackendExit,
     correlator::{Cause, Incident, State, from, of_memory},
     facts::{Crash, Instance, MasterExit, Reason, Reload, ReloadResult, Role, WorkerExit},
     records::{Body, Record, Response},
@@ -126,6 +127,7 @@ pub fn text(record: &Record, named: bool) -> String {
             out.end();
         }
         Body::WorkerExit(exit) => worker_exit(&mut out, exit),
+        Body::BackendExit(exit) => backend_exit(&mut out, exit),
         Body::MasterExit(exit) => master_exit(&mut out, exit),
         Body::Reload(reload) => {
             let _ = out.write_str(&reloaded(reload));
@@ -160,6 +162,27 @@ fn response(out: &mut Page, failed: &Response) {
         let _ = write!(out, "  upstream {upstream}: {}", statuses.join(", "));
     }
     out.end();
+}
+
+fn backend_exit(out: &mut Page, exit: &BackendExit) {
+    let how = ended(exit.reason, exit.signal, exit.exit_code);
+    let sender = from(exit.sender.as_ref());
+    let (name, pid, address) = (&exit.backend, exit.pid, &exit.address);
+    let _ = write!(out, "backend {name} (pid {pid}, {address}) {how}{sender}");
+    if exit.core_dumped {
+        let _ = out.write_str(", core dumped");
+    }
+    if exit.omitted > 0 {
+        let _ = write!(out, "; {} more before it", exit.omitted);
+    }
+    out.end();
+    if let Some(crash) = &exit.crash {
+        stack(out, crash);
+    }
+    if let Some(memory) = &exit.memory {
+        let _ = write!(out, "    {}", of_memory(memory));
+        out.end();
+    }
 }
 
 fn worker_exit(out: &mut Page, exit: &WorkerExit) {

@@ -1,6 +1,7 @@
 //! Measurements for Prometheus. The names and labels are a contract with dashboards and alerts.
 
 mod agent;
+mod backends;
 mod incidents;
 mod labels;
 mod listen_queue;
@@ -13,7 +14,7 @@ mod traffic;
 mod workers;
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fmt,
     sync::{
         Mutex, PoisonError,
@@ -24,14 +25,14 @@ use std::{
 use prometheus_client::{encoding::text::encode, registry::Registry};
 
 use self::{
-    agent::Agent, incidents::Incidents, logs::Logs, responses::Responses, traffic::Traffic,
-    workers::Workers,
+    agent::Agent, backends::Backends, incidents::Incidents, logs::Logs, responses::Responses,
+    traffic::Traffic, workers::Workers,
 };
 pub use self::{responses::Durations, traffic::Served};
 use super::process::ProcessCollector;
 use crate::{
     correlator::Failed,
-    facts::{Event, Fact},
+    facts::{Event, Fact, Instance},
     fleet::Counts,
     records::{Body, Record},
     source::Stem,
@@ -45,6 +46,7 @@ pub struct Metrics {
     /// Instances whose counters were started at zero.
     known: Mutex<HashSet<String>>,
     workers: Workers,
+    backends: Backends,
     responses: Responses,
     traffic: Traffic,
     incidents: Incidents,
@@ -68,7 +70,7 @@ impl Metrics {
         let mut registry = Registry::default();
         let r = &mut registry;
         let (workers, responses) = (Workers::new(r), Responses::new(r));
-        let traffic = Traffic::new(r);
+        let (traffic, backends) = (Traffic::new(r), Backends::new(r));
         let (incidents, logs, agent) = (Incidents::new(r), Logs::new(r), Agent::new(r));
         let (processes, stub_status) = (processes::Table::default(), stub_status::Table::default());
         r.register_collector(Box::new(processes.clone()));
@@ -81,6 +83,7 @@ impl Metrics {
             ready: AtomicBool::new(false),
             known: Mutex::default(),
             workers,
+            backends,
             responses,
             traffic,
             incidents,
@@ -195,6 +198,15 @@ impl Metrics {
         self.workers.set_configured(nginx, count);
     }
 
+    /// Processes behind local upstreams, now, by instance.
+    pub fn set_backends(&self, counts: &HashMap<Instance, usize>) {
+        for nginx in counts.keys() {
+            self.know(nginx);
+        }
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        self.backends.set(counts, &known);
+    }
+
     /// Counts a fact.
     pub fn fact(&self, fact: &Fact) {
         let nginx = &*fact.instance;
@@ -204,6 +216,7 @@ impl Metrics {
                 self.workers.exit(nginx, exit);
                 self.traffic.exit(nginx, exit);
             }
+            Event::BackendExit(exit) => self.backends.exit(nginx, exit),
             Event::Reload(reload) => self.workers.reload(nginx, reload.result),
             Event::Responses(codes) => self.responses.count(nginx, codes),
             _ => {}
@@ -223,6 +236,7 @@ impl Metrics {
         if !known.contains(nginx) {
             known.insert(nginx.to_owned());
             self.workers.begin(nginx);
+            self.backends.begin(nginx);
             self.responses.begin(nginx);
             self.traffic.begin(nginx);
             self.incidents.begin(nginx);
@@ -239,6 +253,7 @@ impl Metrics {
             .unwrap_or_else(PoisonError::into_inner)
             .remove(nginx);
         self.workers.forget(nginx);
+        self.backends.forget(nginx);
         self.responses.forget(nginx);
         self.traffic.forget(nginx);
         self.incidents.forget(nginx);

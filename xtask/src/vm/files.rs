@@ -10,7 +10,7 @@ use crate::build;
 use crate::inner;
 
 /// The tests of what the kernel half sees, by their files.
-const KERNEL_SIDE: [&str; 11] = [
+const KERNEL_SIDE: [&str; 12] = [
     "lifecycle",
     "signals",
     "oom",
@@ -22,6 +22,7 @@ const KERNEL_SIDE: [&str; 11] = [
     "error_path",
     "listen_queue",
     "hang",
+    "backends",
 ];
 
 /// A compiled file of end-to-end tests.

@@ -29,6 +29,7 @@ macro_rules! labels_of_instance {
 labels_of_instance! {
     OfNginx {}
     OfExit { role: &'static str, reason: &'static str, signal: &'static str }
+    OfBackendExit { reason: &'static str, signal: &'static str }
     OfResponse { code: u16, seen_by: &'static str }
     OfFailure { code: u16, cause: &'static str }
     OfDrop { reason: &'static str }
