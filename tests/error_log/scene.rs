@@ -7,6 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use nginx_probe_tests::certificate;
 use nginx_probe_tests::exhaustion::EAT;
 use nginx_probe_tests::nginx::Builder;
 use nginx_probe_tests::ports;
@@ -207,10 +208,7 @@ pub fn furnish(folder: &Path) -> Result<UnixListener> {
     }
     run("mkfifo", &[&folder.join("pipe").to_string_lossy()])?;
     for name in ["one", "other"] {
-        let made = rcgen::generate_simple_self_signed(["test".to_owned()])?;
-        let file = |end: &str| folder.join(format!("{name}.{end}"));
-        fs::write(file("key"), made.signing_key.serialize_pem())?;
-        fs::write(file("pem"), made.cert.pem())?;
+        certificate::write(folder, name)?;
     }
     Ok(socket)
 }

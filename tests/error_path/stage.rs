@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use nginx_probe_tests::certificate;
 use nginx_probe_tests::nginx::{Builder, Nginx};
 use nginx_probe_tests::ports;
 use tempfile::TempDir;
@@ -63,9 +64,7 @@ impl Stage {
         // nginx reads the rest as root, but a worker is to try and open the password file.
         let prefix = folder.path();
         fs::set_permissions(prefix, fs::Permissions::from_mode(0o755))?;
-        let made = rcgen::generate_simple_self_signed(["test".to_owned()])?;
-        fs::write(prefix.join("cert.pem"), made.cert.pem())?;
-        fs::write(prefix.join("key.pem"), made.signing_key.serialize_pem())?;
+        certificate::write(prefix, "test")?;
         fs::write(prefix.join("password"), "user:secret\n")?;
         fs::set_permissions(prefix.join("password"), fs::Permissions::from_mode(0o600))?;
         let (tls, http2) = (ports::free()?, ports::free()?);
@@ -76,7 +75,7 @@ impl Stage {
             .http(&format!(
                 "limit_req_zone $server_name$uri zone=limited:1m rate=1r/m;\n\
                  server {{ listen 127.0.0.1:{tls} ssl; listen 127.0.0.1:{http2} http2;\n\
-                 ssl_certificate {0}/cert.pem; ssl_certificate_key {0}/key.pem;\n{locations} }}",
+                 ssl_certificate {0}/test.pem; ssl_certificate_key {0}/test.key;\n{locations} }}",
                 prefix.display()
             ))
             .start()?;

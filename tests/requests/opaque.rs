@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use nginx_probe_tests::agent::Agent;
 use nginx_probe_tests::answers::told;
+use nginx_probe_tests::certificate;
 use nginx_probe_tests::http::{Answer, get};
 use nginx_probe_tests::nginx::Nginx;
 use nginx_probe_tests::ports;
@@ -36,13 +37,11 @@ impl Opaque {
     fn start(logged: bool) -> Result<Self> {
         let (tls, http2) = (ports::free()?, ports::free()?);
         let certificates = tempfile::tempdir()?;
-        let made = rcgen::generate_simple_self_signed(["test".to_owned()])?;
+        certificate::write(certificates.path(), "test")?;
         let (key, pem) = (
-            certificates.path().join("key"),
-            certificates.path().join("pem"),
+            certificates.path().join("test.key"),
+            certificates.path().join("test.pem"),
         );
-        std::fs::write(&key, made.signing_key.serialize_pem())?;
-        std::fs::write(&pem, made.cert.pem())?;
         let log = if logged { "" } else { "access_log off;" };
         let (nginx, _upstream, folder) = stage(|builder| {
             builder.location(&format!(

@@ -12,6 +12,7 @@ pub mod agent;
 pub mod answers;
 pub mod applications;
 pub mod bpf;
+pub mod certificate;
 pub mod cgroup;
 pub mod client;
 pub mod command;

@@ -16,6 +16,7 @@ mod processes;
 mod programs;
 mod spawner;
 mod start;
+mod tracer;
 mod usage;
 
 use std::fs;

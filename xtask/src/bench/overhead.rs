@@ -7,10 +7,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use nginx_probe_tests::agent::Agent;
 use nginx_probe_tests::nginx::Nginx;
+use nginx_probe_tests::{certificate, ports};
 
 use super::figures::{Pairs, Table, figure};
 use super::load::{Load, system_calls};
 use super::programs::{self, Counting};
+use super::tracer::Bpftrace;
 use super::usage::Usage;
 
 /// Without and with the agent, in turn.
@@ -24,6 +26,7 @@ const CALLS: u32 = 1_000_000;
 /// Percent more processor time of a worker for a request.
 const LIMIT_STATIC: f64 = 3.0;
 const LIMIT_PROXIED: f64 = 2.0;
+const LIMIT_TLS: f64 = 1.0;
 const LIMIT_DEATHS_ALONE: f64 = 0.5;
 /// Nanoseconds more for a system call of an unrelated process.
 const LIMIT_CALL_NS: f64 = 60.0;
@@ -33,8 +36,86 @@ const LIMIT_KERNEL_MIB: f64 = 8.0;
 /// The agent's choices that are compared.
 const ALL: &[&str] = &[];
 const DEATHS_ALONE: &[&str] = &["--follow=none", "--no-logs"];
+const SYSCALLS: &[&str] = &["--follow=syscalls"];
 
 pub(super) fn measure() -> Result<Vec<Table>> {
+    let stage = stage()?;
+    let (nginx, client) = (&stage.nginx, &stage.client);
+    let mut table = Table::new(format!(
+        "overhead: processor time of a worker for a request, {PAIRS} pairs"
+    ));
+    let agent = |options: &'static [&str]| {
+        move || {
+            let agent = with_agent(nginx, options)?;
+            Ok(Box::new(move || agent.stop().map(drop)) as Stop)
+        }
+    };
+    let (plain, through_tls) = (nginx.port(), client.port());
+    let worlds = [
+        World("static 1 KB", plain, "/static/kb", ALL, LIMIT_STATIC),
+        World("proxied 1 KB", plain, "/kb", ALL, LIMIT_PROXIED),
+        World(
+            "static 1 KB over TLS",
+            through_tls,
+            "/static/kb",
+            ALL,
+            LIMIT_TLS,
+        ),
+        World(
+            "static 1 KB, deaths alone",
+            plain,
+            "/static/kb",
+            DEATHS_ALONE,
+            LIMIT_DEATHS_ALONE,
+        ),
+    ];
+    for World(what, port, path, options, limit) in worlds {
+        eprintln!("{what}, without and with the agent in turn, {PAIRS} pairs …");
+        let pairs = requests_in_turn(nginx, (port, path), agent(options))?;
+        table.row(
+            format!("{what}, without the agent, median"),
+            figure(pairs.without().median(), "µs"),
+        );
+        let percent = percent_of(pairs.ratios().median());
+        table.below(
+            &format!("{what}, more with the agent, median"),
+            percent,
+            limit,
+            "%",
+        );
+        spread(&mut table, &pairs);
+    }
+    let what = "static 1 KB, every system call followed";
+    eprintln!("{what}, without and with the agent in turn, {PAIRS} pairs …");
+    let pairs = requests_in_turn(nginx, (plain, "/static/kb"), agent(SYSCALLS))?;
+    more(&mut table, what, &pairs);
+    match Bpftrace::find() {
+        Ok(bpftrace) => {
+            let what = "static 1 KB, bpftrace counting the same calls";
+            eprintln!("{what}, in turn, {PAIRS} pairs …");
+            let worker = worker(nginx)?;
+            let start = || {
+                let tracer = bpftrace.count_calls(worker)?;
+                Ok(Box::new(move || tracer.stop()) as Stop)
+            };
+            let pairs = requests_in_turn(nginx, (plain, "/static/kb"), start)?;
+            more(&mut table, what, &pairs);
+        }
+        Err(error) => table.row("bpftrace, not measured", format!("{error:#}")),
+    }
+    Ok(vec![table, runs(nginx)?, calls(nginx)?, memory()?])
+}
+
+/// The nginx that is watched, with what it needs.
+struct Stage {
+    nginx: Nginx,
+    /// Speaks TLS to it for a client that does not.
+    client: Nginx,
+    _upstream: Nginx,
+    _secret: tempfile::TempDir,
+}
+
+fn stage() -> Result<Stage> {
     let upstream = Nginx::builder()
         .workers(1)
         .http("access_log off;")
@@ -43,63 +124,76 @@ pub(super) fn measure() -> Result<Vec<Table>> {
             "x".repeat(1024)
         ))
         .start()?;
+    let secret = tempfile::tempdir()?;
+    certificate::write(secret.path(), "test")?;
+    let tls = ports::free()?;
     let nginx = Nginx::builder()
         .workers(1)
-        .http("access_log off; keepalive_requests 100000000;")
+        .http(&format!(
+            "access_log off; keepalive_requests 100000000;
+            server {{
+                listen 127.0.0.1:{tls} ssl; root html;
+                ssl_certificate {0}/test.pem; ssl_certificate_key {0}/test.key;
+            }}",
+            secret.path().display()
+        ))
         .location("location /static/ { root html; }")
         .location(&format!(
             "location /kb {{ proxy_pass http://127.0.0.1:{}; }}",
             upstream.port()
         ))
         .start()?;
+    // It speaks TLS to the one that is watched, over connections that it keeps.
+    let client = Nginx::builder()
+        .workers(1)
+        .http(&format!(
+            "access_log off; keepalive_requests 100000000;
+            upstream tls {{ server 127.0.0.1:{tls}; keepalive 64; keepalive_requests 100000000; }}"
+        ))
+        .location(
+            "location /static/ { proxy_pass https://tls; proxy_http_version 1.1;
+             proxy_set_header Connection ''; }",
+        )
+        .start()?;
     let folder = nginx.folder().join("html/static");
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("kb"), "x".repeat(1024))?;
-
-    let mut table = Table::new(format!(
-        "overhead: processor time of a worker for a request, {PAIRS} pairs"
-    ));
-    let worlds = [
-        (
-            "static 1 KB",
-            "/static/kb",
-            STATIC_REQUESTS,
-            ALL,
-            LIMIT_STATIC,
-        ),
-        ("proxied 1 KB", "/kb", PROXIED_REQUESTS, ALL, LIMIT_PROXIED),
-        (
-            "static 1 KB, deaths alone",
-            "/static/kb",
-            STATIC_REQUESTS,
-            DEATHS_ALONE,
-            LIMIT_DEATHS_ALONE,
-        ),
-    ];
-    for (what, path, requests, options, limit) in worlds {
-        eprintln!("{what}, without and with the agent in turn, {PAIRS} pairs …");
-        let pairs = requests_in_turn(&nginx, path, requests, options)?;
-        table.row(
-            format!("{what}, without the agent, median"),
-            figure(pairs.without().median(), "µs"),
-        );
-        spread(&mut table, what, &pairs, limit);
-    }
-    Ok(vec![table, runs(&nginx)?, calls(&nginx)?, memory()?])
+    Ok(Stage {
+        nginx,
+        client,
+        _upstream: upstream,
+        _secret: secret,
+    })
 }
 
-fn spread(table: &mut Table, what: &str, pairs: &Pairs, limit: f64) {
-    let percent = |ratio: f64| (ratio - 1.0) * 100.0;
-    let ratios = pairs.ratios();
-    table.below(
-        &format!("{what}, more with the agent, median"),
-        percent(ratios.median()),
-        limit,
-        "%",
-    );
-    let ends = ratios
+/// What is measured: its name, the port and the path, the agent's options, the target.
+struct World(
+    &'static str,
+    u16,
+    &'static str,
+    &'static [&'static str],
+    f64,
+);
+
+/// Ends what was started, and makes sure that it had run.
+type Stop = Box<dyn FnOnce() -> Result<()>>;
+
+fn percent_of(ratio: f64) -> f64 {
+    (ratio - 1.0) * 100.0
+}
+
+/// A figure without a target.
+fn more(table: &mut Table, what: &str, pairs: &Pairs) {
+    let percent = percent_of(pairs.ratios().median());
+    table.row(format!("{what}, more, median"), figure(percent, "%"));
+    spread(table, pairs);
+}
+
+fn spread(table: &mut Table, pairs: &Pairs) {
+    let ends = pairs
+        .ratios()
         .median_interval()
-        .map(|ratio| figure(percent(ratio), "%"));
+        .map(|ratio| figure(percent_of(ratio), "%"));
     table.row("  95 % interval of the median", ends.join(" to "));
     table.row(
         "  with - without, median",
@@ -107,9 +201,18 @@ fn spread(table: &mut Table, what: &str, pairs: &Pairs, limit: f64) {
     );
 }
 
-fn requests_in_turn(nginx: &Nginx, path: &str, requests: u32, options: &[&str]) -> Result<Pairs> {
+fn requests_in_turn(
+    nginx: &Nginx,
+    (port, path): (u16, &str),
+    start: impl Fn() -> Result<Stop>,
+) -> Result<Pairs> {
+    let requests = if path == "/kb" {
+        PROXIED_REQUESTS
+    } else {
+        STATIC_REQUESTS
+    };
     let worker = worker(nginx)?;
-    let mut load = Load::start(nginx.port(), path)?;
+    let mut load = Load::start(port, path)?;
     load.run(requests / 4)?;
     let mut one = || -> Result<f64> {
         let before = Usage::of(worker)?.cpu;
@@ -117,20 +220,20 @@ fn requests_in_turn(nginx: &Nginx, path: &str, requests: u32, options: &[&str]) 
         let used = Usage::of(worker)?.cpu.saturating_sub(before);
         Ok(used.as_secs_f64() * 1e6 / f64::from(requests))
     };
-    in_turn(|| with_agent(nginx, options), &mut one)
+    in_turn(start, &mut one)
 }
 
-/// Measures without and with the agent, each first in every other pair.
+/// Measures without and with what `start` starts, each first in every other pair.
 fn in_turn(
-    start: impl Fn() -> Result<Agent>,
+    start: impl Fn() -> Result<Stop>,
     one: &mut impl FnMut() -> Result<f64>,
 ) -> Result<Pairs> {
     let mut pairs = Pairs::default();
     for number in 0..PAIRS {
         let with = |one: &mut dyn FnMut() -> Result<f64>| -> Result<f64> {
-            let agent = start()?;
+            let stop = start()?;
             let value = one()?;
-            agent.stop()?;
+            stop()?;
             Ok(value)
         };
         let first = (number % 2 == 1).then(|| with(one)).transpose()?;
@@ -188,7 +291,11 @@ fn runs(nginx: &Nginx) -> Result<Table> {
 fn calls(nginx: &Nginx) -> Result<Table> {
     eprintln!("system calls of an unrelated process, {PAIRS} pairs …");
     let mut one = || Ok(system_calls(CALLS).as_secs_f64() * 1e9 / f64::from(CALLS));
-    let pairs = in_turn(|| with_agent(nginx, ALL), &mut one)?;
+    let start = || {
+        let agent = with_agent(nginx, ALL)?;
+        Ok(Box::new(move || agent.stop().map(drop)) as Stop)
+    };
+    let pairs = in_turn(start, &mut one)?;
     let mut table = Table::new(format!(
         "overhead: a system call (getppid) of an unrelated process, {PAIRS} pairs"
     ));
