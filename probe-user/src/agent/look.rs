@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nginx_probe_ebpf::record::Kind;
 
-use super::{Agent, logs::Logs, sample};
+use super::{Agent, logs::Logs, sample, shortages::Shortages};
 use crate::{
     clock::Time,
     facts::{Event, Fact},
@@ -33,14 +33,9 @@ impl Agent {
             counters.look(&self.fleet);
         }
         self.traffic.look(&mut self.fleet);
-        if let Some(error_path) = &mut self.error_path {
-            let (logs, shortages) = (self.logs.as_ref(), self.shortages.as_mut());
-            error_path.look(&mut self.fleet, logs, shortages);
-        }
+        self.look_at_messages();
         if let Some(shortages) = &mut self.shortages {
-            for fact in shortages.look(&self.fleet) {
-                self.fact(fact);
-            }
+            shortages.look(&self.fleet);
         }
         self.look_for_stalls();
         self.look_for_backends();
@@ -59,6 +54,18 @@ impl Agent {
                 log::warn!("cannot read /proc: {error}");
             }
             self.settle();
+        }
+    }
+
+    /// What workers had for their error logs; often, where that alone tells of what has run out.
+    pub(super) fn look_at_messages(&mut self) {
+        if let Some(error_path) = &mut self.error_path {
+            let (logs, shortages) = (self.logs.as_ref(), self.shortages.as_mut());
+            error_path.look(&mut self.fleet, logs, shortages);
+        }
+        let facts = self.shortages.as_mut().map(Shortages::take_facts);
+        for fact in facts.unwrap_or_default() {
+            self.fact(fact);
         }
     }
 

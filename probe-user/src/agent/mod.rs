@@ -140,7 +140,7 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
                 agent.settle();
             }
             () = sleep(settle.unwrap_or(Duration::MAX)), if settle.is_some() => agent.settle(),
-            _ = tick.tick(), if !agent.correlator.is_idle() => agent.tick(),
+            _ = tick.tick(), if !agent.is_idle() => agent.tick(),
             _ = look.tick() => {
                 // What is still in the buffer must not be taken for lost.
                 if let Some(events) = events.as_mut() {
@@ -304,7 +304,15 @@ impl Agent {
         self.count_workers();
     }
 
+    /// Whether nothing changes by itself.
+    fn is_idle(&self) -> bool {
+        self.correlator.is_idle() && self.shortages.is_none()
+    }
+
     fn tick(&mut self) {
+        if self.shortages.is_some() {
+            self.look_at_messages();
+        }
         for record in self.correlator.tick(Time::now()) {
             self.say(&record);
         }

@@ -107,9 +107,13 @@ impl Shortages {
         });
     }
 
-    /// Reads the counters of every master; call it about once a second, after messages. Gives what
-    /// messages told since the last call.
-    pub(super) fn look(&mut self, fleet: &Fleet<Probes>) -> Vec<Fact> {
+    /// What messages told since the last call.
+    pub(super) fn take_facts(&mut self) -> Vec<Fact> {
+        std::mem::take(&mut self.facts)
+    }
+
+    /// Reads the counters of every master; call it about once a second, after messages.
+    pub(super) fn look(&mut self, fleet: &Fleet<Probes>) {
         let root = fleet.proc().root();
         let mut living = HashSet::new();
         for (pid, instance, config) in fleet.masters() {
@@ -146,7 +150,6 @@ impl Shortages {
         let masters = &self.masters;
         self.told
             .retain(|instance, _| masters.values().any(|master| master.instance == *instance));
-        std::mem::take(&mut self.facts)
     }
 }
 
