@@ -113,8 +113,50 @@ fn build(repo: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs a target until it had its time or found a fault.
+/// Runs a target until it had its time or found a fault that shows again.
 fn fuzz(repo: &Path, name: &str, seconds: u64, scratch: &Scratch) -> Result<End> {
+    let time = Duration::from_secs(seconds);
+    let mut end = run_for(repo, name, time, scratch)?;
+    while end.fault
+        && let Some(input) = slow_input(repo, name)?
+        && is_fast(repo, name, &input, scratch)?
+    {
+        // It did not take long, it waited long: for a processor.
+        fs::remove_file(&input).with_context(|| format!("removing {}", input.display()))?;
+        end = end.and(run_for(repo, name, time.saturating_sub(end.used), scratch)?);
+    }
+    Ok(end)
+}
+
+/// The input that took too long, by libFuzzer's clock.
+fn slow_input(repo: &Path, name: &str) -> Result<Option<PathBuf>> {
+    let folder = repo.join("target/fuzz/found");
+    let begin = format!("{name}-timeout-");
+    for entry in fs::read_dir(&folder).with_context(|| format!("listing {}", folder.display()))? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(&begin) {
+            return Ok(Some(entry.path()));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether an input takes less than the limit when it is the only one.
+fn is_fast(repo: &Path, name: &str, input: &Path, scratch: &Scratch) -> Result<bool> {
+    let status = Command::new(program(repo, name))
+        .arg(input)
+        .args(LIMITS)
+        .env("TMPDIR", &scratch.0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .with_context(|| format!("starting {name}"))?;
+    Ok(status.success())
+}
+
+/// Runs a target once, until it had its time or found a fault.
+fn run_for(repo: &Path, name: &str, time: Duration, scratch: &Scratch) -> Result<End> {
     let folder = repo.join("target/fuzz");
     let make = |inside: PathBuf| {
         let path = folder.join(inside);
@@ -143,7 +185,7 @@ fn fuzz(repo: &Path, name: &str, seconds: u64, scratch: &Scratch) -> Result<End>
         .stderr(log)
         .spawn()
         .with_context(|| format!("starting {name}"))?;
-    let used = wait(&mut child, Duration::from_secs(seconds))?;
+    let used = wait(&mut child, time)?;
     let fault = !child.wait()?.success();
     let log = fs::read(&log_path).with_context(|| format!("reading {}", log_path.display()))?;
     Ok(End::of(&String::from_utf8_lossy(&log), used, fault))
@@ -180,6 +222,16 @@ struct End {
 }
 
 impl End {
+    /// This, and another run that went on from it.
+    fn and(self, next: Self) -> Self {
+        Self {
+            used: self.used + next.used,
+            runs: self.runs + next.runs,
+            covered: next.covered.max(self.covered),
+            fault: next.fault,
+        }
+    }
+
     /// Reads libFuzzer's log.
     fn of(log: &str, used: Duration, fault: bool) -> Self {
         let last = |label: &str| {
