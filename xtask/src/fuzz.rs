@@ -123,7 +123,8 @@ fn fuzz(repo: &Path, name: &str, seconds: u64, scratch: &Scratch) -> Result<End>
     {
         // It did not take long, it waited long: for a processor.
         fs::remove_file(&input).with_context(|| format!("removing {}", input.display()))?;
-        end = end.and(run_for(repo, name, time.saturating_sub(end.used), scratch)?);
+        let rest = time.saturating_sub(end.used);
+        end = end.and(&run_for(repo, name, rest, scratch)?);
     }
     Ok(end)
 }
@@ -223,7 +224,7 @@ struct End {
 
 impl End {
     /// This, and another run that went on from it.
-    fn and(self, next: Self) -> Self {
+    fn and(&self, next: &Self) -> Self {
         Self {
             used: self.used + next.used,
             runs: self.runs + next.runs,
