@@ -65,6 +65,9 @@ pub fn read<T>(address: u64) -> Result<T, i32> {
 /// `to` must have room for `N` bytes.
 #[inline]
 pub unsafe fn copy<const N: usize>(to: *mut [u8; N], address: u64, length: u64) -> i64 {
+    // No call gives 4 GiB at once. A verifier before Linux 6.3 that has lost sight of a result's sign
+    // must not take it for a negative length here.
+    let length = u64::from(length as u32);
     let length = if length > N as u64 { N as u64 } else { length };
     // SAFETY: at most `N` bytes are written, and the helper checks the source.
     unsafe { generated::bpf_probe_read_user(to.cast(), length as u32, address as *const _) }
