@@ -126,7 +126,7 @@ fn a_log_that_was_quiet_is_remembered_too() -> Result<()> {
         assert_eq!(get(nginx.port(), "/fail"), Answer::Status(500));
     }
     let agent = Agent::start(arguments)?;
-    let labels = [("nginx", &*pid_file), ("code", "500")];
+    let labels = [("nginx", &*pid_file), ("code", "500"), ("seen_by", "log")];
     agent.wait_count("nginx_http_responses_total", &labels, 3)?;
     agent.stop().map(|_| ())
 }
@@ -140,13 +140,10 @@ fn a_request_in_two_logs_is_one_response() -> Result<()> {
     let instance = nginx.pid_file().display().to_string();
     for round in 1..=2 {
         assert_eq!(get(nginx.port(), "/fail"), Answer::Status(500));
-        for name in [
-            "nginx_http_responses_total",
-            "nginx_http_error_responses_total",
-        ] {
-            let labels = [("nginx", &*instance), ("code", "500")];
-            agent.wait_count(name, &labels, round)?;
-        }
+        let labels = [("nginx", &*instance), ("code", "500"), ("seen_by", "log")];
+        agent.wait_count("nginx_http_responses_total", &labels, round)?;
+        let [nginx, code, _] = labels;
+        agent.wait_count("nginx_http_error_responses_total", &[nginx, code], round)?;
     }
     agent.stop().map(|_| ())
 }
@@ -174,7 +171,7 @@ fn the_command_line_overrules_the_configuration() -> Result<()> {
             &error,
         ])?;
         assert_eq!(get(nginx.port(), "/none"), Answer::Status(404));
-        let labels = [("nginx", &*pid_file), ("code", "404")];
+        let labels = [("nginx", &*pid_file), ("code", "404"), ("seen_by", "log")];
         agent.wait_count("nginx_http_responses_total", &labels, 1)?;
         let labels = [("nginx", &*pid_file), ("class", "open_not_found")];
         agent.wait_count("nginx_error_log_messages_total", &labels, 1)?;
