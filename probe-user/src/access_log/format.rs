@@ -44,6 +44,8 @@ pub struct Format {
     pub(super) steps: Box<[Step]>,
     /// The slots of the fields that it has.
     pub(super) given: u32,
+    /// Whether a line's end is told by its values, so that it need not be searched for.
+    pub(super) ends_by_itself: bool,
     lost: Vec<String>,
 }
 
@@ -195,6 +197,7 @@ impl Compiler {
             rest = self.value(rest);
         }
         Format {
+            ends_by_itself: ends_by_itself(head, &self.steps),
             escape: self.escape,
             head: Literal::new(head),
             steps: self.steps.into(),
@@ -297,6 +300,24 @@ impl Compiler {
         text.push(')');
         self.lost.push(text);
     }
+}
+
+/// Whether a line's end is told by its values: no variable, text or number, goes on behind a line
+/// feed, and a search has something other than numbers behind it, whose end it would have to know.
+fn ends_by_itself(head: &[u8], steps: &[Step]) -> bool {
+    let one_line = |literal: &[u8]| !literal.contains(&b'\n');
+    let mut typed_only = true;
+    one_line(head)
+        && steps.iter().rev().all(|step| {
+            let ends = match step.end {
+                End::Typed(grammar) => grammar != Grammar::List(Element::Peer),
+                End::Before(..) | End::BeforeQuote(_) => true,
+                End::Search => !typed_only,
+                End::List(_) | End::Address | End::Rest => false,
+            };
+            typed_only &= matches!(step.end, End::Typed(_));
+            ends && one_line(step.literal.bytes())
+        })
 }
 
 /// Whether there is one place for a variable behind an address and its literal: it is a number, and

@@ -62,7 +62,11 @@ impl Grammar {
 
     /// Where the value that begins at `at` ends, with `literal` expected behind it. `dash` says
     /// that `-` stands for a missing value, otherwise nothing does.
-    #[inline]
+    #[inline(always)]
+    #[allow(
+        clippy::inline_always,
+        reason = "the loop over a line's values was measured to take 4 % longer with a call"
+    )]
     pub(super) fn end(
         self,
         line: &[u8],
@@ -135,7 +139,7 @@ pub(super) fn of_address(byte: u8) -> bool {
 /// `unix:`, or a run of the bytes that addresses are made of.
 fn address(line: &[u8], at: usize) -> Option<usize> {
     let rest = line.get(at..)?;
-    let count = scan::run(rest.get(..LONGEST_ADDRESS).unwrap_or(rest), &ADDRESS);
+    let count = scan::of_address(rest, LONGEST_ADDRESS);
     if count == 0 && rest.starts_with(b"unix:") {
         return Some(at + 5);
     }

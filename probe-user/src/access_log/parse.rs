@@ -9,15 +9,20 @@
 use super::entry::Entry;
 use super::format::{End, Escape, Format, Step};
 use super::grammar::{LONGEST_ADDRESS, is_address};
-use super::scan::{near, quote};
+use super::scan::{near, near_of_two, quote, quote_or};
 
 /// How many variables behind a search must fit.
 const AHEAD: usize = 16;
 
 /// The most bytes that all searches of a line look ahead. A line that needs more does not fit.
 pub(super) fn work_on(line: &[u8]) -> usize {
-    16 * line.len() + 64 * 1024
+    16 * line.len() + LEAST_WORK
 }
+
+const LEAST_WORK: usize = 64 * 1024;
+
+/// How far into a text a line is read whose end is not known yet: most lines are shorter.
+const WINDOW: usize = 1024;
 
 /// What a piece of a log held.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -35,7 +40,21 @@ impl Format {
     #[must_use]
     pub fn parse<'line>(&self, line: &'line [u8], entry: &mut Entry<'line>) -> bool {
         entry.begin(line, self.given, self.escape);
-        self.values(line, entry) == Some(line.len())
+        self.values::<false>(line, entry) == Some(line.len())
+    }
+
+    /// Reads the line that `text` begins with, without a search for its end first; its length. None
+    /// tells nothing: it may be read by [`Format::parse`] all the same.
+    #[inline]
+    fn parse_first<'text>(&self, text: &'text [u8], entry: &mut Entry<'text>) -> Option<usize> {
+        let window = text.get(..WINDOW).unwrap_or(text);
+        entry.begin(window, self.given, self.escape);
+        let end = self.values::<true>(window, entry)?;
+        if window.get(end) != Some(&b'\n') {
+            return None;
+        }
+        entry.begin(window.get(..end)?, self.given, self.escape);
+        Some(end)
     }
 
     /// Reads each line of `text` that ends with a line feed. `each` gets its entry, or the line
@@ -48,11 +67,19 @@ impl Format {
         let mut entry = Entry::default();
         let mut read = Read::default();
         let mut rest = text;
-        while let Some(end) = memchr::memchr(b'\n', rest) {
+        loop {
+            let first = if self.ends_by_itself {
+                self.parse_first(rest, &mut entry)
+            } else {
+                None
+            };
+            let Some(end) = first.or_else(|| memchr::memchr(b'\n', rest)) else {
+                break;
+            };
             let Some((line, after)) = rest.split_at_checked(end) else {
                 break;
             };
-            if self.parse(line, &mut entry) {
+            if first.is_some() || self.parse(line, &mut entry) {
                 read.parsed += 1;
                 each(Ok(&entry));
             } else {
@@ -65,8 +92,14 @@ impl Format {
         read
     }
 
+    /// The end of what the format wants of `line`. With `MORE` what is given may go on with other
+    /// lines, and no value is taken that goes on to the next.
     #[inline]
-    fn values<'line>(&self, line: &'line [u8], entry: &mut Entry<'line>) -> Option<usize> {
+    fn values<'line, const MORE: bool>(
+        &self,
+        line: &'line [u8],
+        entry: &mut Entry<'line>,
+    ) -> Option<usize> {
         if !self.head.follows(line, 0) {
             return None;
         }
@@ -79,15 +112,36 @@ impl Format {
                     grammar.end(line, at, &step.literal, self.dash(), &mut work)?
                 }
                 End::Before(byte, back) => {
-                    let found = at + near(line.get(at..)?, byte)?;
+                    let rest = line.get(at..)?;
+                    let found = if MORE {
+                        at + near_of_two(rest, byte, b'\n')?
+                    } else {
+                        at + near(rest, byte)?
+                    };
+                    if MORE && line.get(found) != Some(&byte) {
+                        return None;
+                    }
                     found.checked_sub(back).filter(|end| *end >= at)?
                 }
                 End::BeforeQuote(back) => {
-                    let found = at + quote(line.get(at..)?)?;
+                    let rest = line.get(at..)?;
+                    let found = at
+                        + if MORE {
+                            quote_or(rest, b'\n')?
+                        } else {
+                            quote(rest)?
+                        };
+                    if MORE && line.get(found) != Some(&b'"') {
+                        return None;
+                    }
                     found.checked_sub(back).filter(|end| *end >= at)?
                 }
                 End::Search | End::Address | End::List(_) => {
-                    let found = self.search(step, steps.as_slice(), line, at, &mut work, entry)?;
+                    let found =
+                        self.search::<MORE>(step, steps.as_slice(), line, at, &mut work, entry)?;
+                    if MORE && line.get(at..found.end)?.contains(&b'\n') {
+                        return None;
+                    }
                     entry.set(step.slot, at, found.end);
                     at = found.read_to;
                     // What was looked at ahead is read.
@@ -114,7 +168,7 @@ impl Format {
     }
 
     /// The end of a value that ends where `step`'s literal is followed by what `behind` wants.
-    fn search(
+    fn search<const MORE: bool>(
         &self,
         step: &Step,
         behind: &[Step],
@@ -123,10 +177,10 @@ impl Format {
         work: &mut usize,
         entry: &mut Entry<'_>,
     ) -> Option<Found> {
-        let most = work_on(line);
         if let End::List(element) = step.end {
             return self.list(element, (step, behind), line, at, work, entry);
         }
+        let most = if MORE { LEAST_WORK } else { work_on(line) };
         let mut from = at;
         while *work < most {
             let end = step.literal.find(line, from)?;

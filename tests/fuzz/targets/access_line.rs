@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use nginx_probe::access_log::{Entry, Escape, Format, KNOWN, detect};
+use nginx_probe::access_log::{Entry, Escape, Field, Format, KNOWN, detect};
 use nginx_probe_fuzz::{ask, is_piece, read_line};
 
 const MORE: [(Escape, &str); 6] = [
@@ -58,8 +58,13 @@ fuzz_target!(|input: &[u8]| {
     let read = format.for_each_line(log, |given| {
         let line = lines.next().expect("no more lines than there are");
         let line = line.strip_suffix(b"\n").expect("whole lines only");
+        let mut alone = Entry::default();
+        assert_eq!(format.parse(line, &mut alone), given.is_ok());
         let (Ok(given) | Err(given)) = given.map(|entry| {
             ask(entry);
+            for field in Field::ALL {
+                assert_eq!(entry.get(field), alone.get(field), "{field:?}");
+            }
             entry.line()
         });
         assert!(given == line && is_piece(log, given));

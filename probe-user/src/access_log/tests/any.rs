@@ -218,6 +218,52 @@ proptest! {
         }
     }
 
+    /// A line is read the same among others as alone, also where its end is not searched for first.
+    #[test]
+    fn lines_among_others_are_those_alone(
+        parts in vec((variable(), select(vec!["\"", "\" \"", " [", "] ", " ", "\n"])), 1..6),
+        escape in escape(),
+        lines in vec((any::<prop::sample::Index>(), select(b"\n\"\\ -[".to_vec()), 0..3_u8), 0..6),
+        long in vec(select(b"\n\" x".to_vec()), 0..1500),
+    ) {
+        let (mut text, mut line) = (String::new(), Vec::new());
+        for ((name, value), literal) in &parts {
+            write!(text, "${{{name}}}{literal}").unwrap();
+            line.extend(value.logged(escape));
+            line.extend(literal.bytes());
+        }
+        let mut log = Vec::new();
+        for (place, byte, how) in lines {
+            let from = log.len();
+            log.extend_from_slice(&line);
+            match (how, line.len()) {
+                (0, _) | (_, 0) => {}
+                (1, length) => log[from + place.index(length)] = byte,
+                (_, length) => {
+                    let at = from + place.index(length);
+                    log.splice(at..at, long.iter().copied());
+                }
+            }
+            log.push(b'\n');
+        }
+        let format = compile(&text, escape);
+        let mut alone = log.split_inclusive(|byte| *byte == b'\n');
+        format.for_each_line(&log, |among| {
+            let alone = alone.next().unwrap().strip_suffix(b"\n").unwrap();
+            let expected = values(&format, alone);
+            let (line, read) = match among {
+                Ok(entry) => {
+                    let given = Field::ALL.into_iter().filter(|field| format.gives(*field));
+                    let read = given.map(|field| (field, entry.get(field).unwrap())).collect();
+                    (entry.line(), Some(read))
+                }
+                Err(line) => (line, None),
+            };
+            assert_eq!((line, read), (alone, expected), "{text}");
+        });
+        prop_assert!(alone.next().is_none());
+    }
+
     /// Against a calendar that counts days one by one.
     #[test]
     fn times_are_those_of_the_calendar(
