@@ -7,7 +7,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use nginx_probe_tests::agent::Agent;
 use nginx_probe_tests::nginx::Nginx;
+use nginx_probe_tests::wait::{DEADLINE, until_true};
 use nginx_probe_tests::{certificate, ports};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
 
 use super::figures::{Pairs, Table, figure};
 use super::load::{Load, system_calls};
@@ -18,8 +21,8 @@ use super::usage::Usage;
 /// Without and with the agent, in turn.
 const PAIRS: u32 = 21;
 /// Requests of one half of a pair.
-const STATIC_REQUESTS: u32 = 20_000;
-const PROXIED_REQUESTS: u32 = 6_000;
+const STATIC_REQUESTS: u32 = 50_000;
+const PROXIED_REQUESTS: u32 = 12_000;
 /// System calls of one half of a pair.
 const CALLS: u32 = 1_000_000;
 
@@ -41,6 +44,7 @@ const SYSCALLS: &[&str] = &["--follow=syscalls"];
 pub(super) fn measure() -> Result<Vec<Table>> {
     let stage = stage()?;
     let (nginx, client) = (&stage.nginx, &stage.client);
+    alone(worker(nginx)?)?;
     let mut table = Table::new(format!(
         "overhead: processor time of a worker for a request, {PAIRS} pairs"
     ));
@@ -85,6 +89,15 @@ pub(super) fn measure() -> Result<Vec<Table>> {
         );
         spread(&mut table, &pairs);
     }
+    // The same programs at the same places, which find that it is none of theirs.
+    let what = "static 1 KB, the agent watches another nginx: the floor";
+    eprintln!("{what}, in turn, {PAIRS} pairs …");
+    let other = || {
+        let agent = with_agent(client, ALL)?;
+        Ok(Box::new(move || agent.stop().map(drop)) as Stop)
+    };
+    let pairs = requests_in_turn(nginx, (plain, "/static/kb"), other)?;
+    more(&mut table, what, &pairs);
     let what = "static 1 KB, every system call followed";
     eprintln!("{what}, without and with the agent in turn, {PAIRS} pairs …");
     let pairs = requests_in_turn(nginx, (plain, "/static/kb"), agent(SYSCALLS))?;
@@ -104,6 +117,27 @@ pub(super) fn measure() -> Result<Vec<Table>> {
         Err(error) => table.row("bpftrace, not measured", format!("{error:#}")),
     }
     Ok(vec![table, runs(nginx)?, calls(nginx)?, memory()?])
+}
+
+/// Gives the first processor to a worker, and the others to whatever we start, so that who asks and
+/// who answers do not move each other. Not on a host with one processor.
+fn alone(worker: u32) -> Result<()> {
+    let ours = sched_getaffinity(Pid::this()).context("reading the processors that are ours")?;
+    let usable = |cpu: &usize| ours.is_set(*cpu).unwrap_or(false);
+    let mut usable = (0..CpuSet::count()).filter(usable);
+    let (mut first, mut others) = (CpuSet::new(), CpuSet::new());
+    first.set(usable.next().context("no processor is ours")?)?;
+    let mut left = 0;
+    for cpu in usable {
+        others.set(cpu)?;
+        left += 1;
+    }
+    if left > 0 {
+        let worker = Pid::from_raw(i32::try_from(worker)?);
+        sched_setaffinity(worker, &first).context("moving the worker")?;
+        sched_setaffinity(Pid::this(), &others).context("moving ourselves")?;
+    }
+    Ok(())
 }
 
 /// The nginx that is watched, with what it needs.
@@ -248,7 +282,27 @@ fn with_agent(nginx: &Nginx, options: &[&str]) -> Result<Agent> {
     let pid_file = nginx.pid_file();
     let mut arguments = vec![OsStr::new("--pid-file"), pid_file.as_os_str()];
     arguments.extend(options.iter().map(OsStr::new));
-    Agent::start(arguments)
+    let agent = Agent::start(arguments)?;
+    wait_quiet(agent.pid())?;
+    Ok(agent)
+}
+
+/// Waits until a process that has begun has nothing more to do than it always has: what is
+/// measured is how it runs.
+fn wait_quiet(pid: u32) -> Result<()> {
+    const LOOK: Duration = Duration::from_millis(100);
+    /// Of one processor.
+    const QUIET: f64 = 0.03;
+    until_true(
+        "an agent that has started to come to rest",
+        DEADLINE,
+        || {
+            let before = Usage::of(pid)?.cpu;
+            std::thread::sleep(LOOK);
+            let used = Usage::of(pid)?.cpu.saturating_sub(before);
+            Ok(used.as_secs_f64() < QUIET * LOOK.as_secs_f64())
+        },
+    )
 }
 
 fn worker(nginx: &Nginx) -> Result<u32> {
