@@ -1,5 +1,8 @@
 //! What the sources saw, and what the agent says: the types between them.
 
+mod logged;
+mod returns;
+
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde::{Serialize, Serializer};
@@ -11,6 +14,11 @@ use crate::{
     hang::{Hung, Returned},
     listen_queue::Overflow,
     requests::{Answer, LostRequest},
+};
+
+pub use self::{
+    logged::{Logged, Noted, Sources},
+    returns::Returns,
 };
 
 /// Which nginx: its master's pid-file path, or `pid:N`.
@@ -42,6 +50,14 @@ pub enum Event {
     Upgrade(Upgrade),
     /// The access log has so many new answers, by status.
     Responses(BTreeMap<u16, u64>),
+    /// The access log tells of a failed answer, which is among those too.
+    Logged(Box<Logged>),
+    /// The error log says something about a request.
+    Noted(Box<Noted>),
+    /// What is watched now.
+    Sources(Sources),
+    /// With which failures the configuration itself answers.
+    Returns(Arc<Returns>),
     /// The error log says that a configuration was refused, and why: of a reload, or of a test.
     ConfigRefused(String),
     /// A worker answered with a failure, or hid an upstream's.

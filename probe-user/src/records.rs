@@ -6,7 +6,7 @@ use crate::{
     backends::BackendExit,
     clock::Time,
     correlator::{Cause, Incident},
-    facts::{Instance, MasterExit, Reload, Upgrade, WorkerExit, WorkerStart},
+    facts::{Instance, Logged, MasterExit, Reload, Upgrade, WorkerExit, WorkerStart},
     requests::Answer,
 };
 
@@ -45,7 +45,7 @@ pub enum Body {
 }
 
 /// A failed answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Response {
     /// What the client was sent.
     pub status: u16,
@@ -63,8 +63,8 @@ pub struct Response {
     pub path: Option<String>,
     /// The client's address.
     pub client: Option<String>,
-    /// The worker.
-    pub worker_pid: u32,
+    /// The worker, where that was seen.
+    pub worker_pid: Option<u32>,
     /// Which sources saw it.
     pub seen_by: Vec<&'static str>,
 }
@@ -83,8 +83,26 @@ impl Response {
             method: request.map(|request| request.method.clone()),
             path: request.map(|request| request.path.clone()),
             client: answer.client.clone(),
-            worker_pid: answer.pid,
+            worker_pid: Some(answer.pid),
             seen_by: vec!["kernel"],
+        }
+    }
+
+    /// What the access log has.
+    #[must_use]
+    pub fn of_line(logged: &Logged, cause: Cause) -> Self {
+        let request = logged.request.as_ref();
+        Self {
+            status: logged.status,
+            cause,
+            upstream_status: logged.upstream_status.clone(),
+            upstream: logged.upstream.clone(),
+            protocol: None,
+            method: request.map(|request| request.method.clone()),
+            path: request.map(|request| request.path.clone()),
+            client: logged.client.clone(),
+            worker_pid: logged.pid,
+            seen_by: vec!["access_log"],
         }
     }
 }

@@ -4,6 +4,7 @@ mod entry;
 mod field;
 mod format;
 mod grammar;
+pub mod how;
 mod known;
 mod list;
 mod literal;

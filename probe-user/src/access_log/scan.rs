@@ -41,7 +41,12 @@ pub(super) fn quote_or(text: &[u8], other: u8) -> Option<usize> {
         if text.get(at) != Some(&b'\\') {
             return Some(at);
         }
-        at += 2;
+        at += 1;
+        // It takes a quote with it, and nothing else that is looked for.
+        if other != b'"' && text.get(at) == Some(&other) {
+            return Some(at);
+        }
+        at += 1;
     }
 }
 
@@ -162,6 +167,9 @@ mod tests {
             assert_eq!(quote(&text), Some(before + 4));
             assert_eq!(quote(&text[..before + 4]), None);
             assert_eq!(quote(&text[..=before]), None);
+            let text = [&vec![b'a'; before][..], b"\\\n\""].concat();
+            assert_eq!(quote(&text), Some(before + 2));
+            assert_eq!(quote_or(&text, b'\n'), Some(before + 1));
         }
     }
 }

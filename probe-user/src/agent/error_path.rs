@@ -28,6 +28,8 @@ pub(super) struct ErrorPath {
     /// Whose workers have messages: a dead one's last are counted a little later.
     instances: HashMap<u32, Instance>,
     counted: HashMap<Message, u64>,
+    /// Masters whose messages are seen.
+    seen: HashSet<u32>,
 }
 
 impl ErrorPath {
@@ -38,7 +40,13 @@ impl ErrorPath {
             said: HashSet::new(),
             instances: HashMap::new(),
             counted: HashMap::new(),
+            seen: HashSet::new(),
         }
+    }
+
+    /// Whether the messages of a master's workers are seen, and with which answers they belong.
+    pub(super) fn sees_messages(&self, master: u32) -> bool {
+        self.seen.contains(&master)
     }
 
     /// Masters came, went, or changed their configuration.
@@ -51,6 +59,8 @@ impl ErrorPath {
             return;
         };
         let found = self.binaries.follow(kernel, &root, masters);
+        let seen = found.iter().filter(|(_, one)| one.logs && one.answers);
+        self.seen = seen.map(|(pid, _)| *pid).collect();
         for (path, why) in found
             .values()
             .flat_map(|one| one.missing.iter().map(|why| (&one.path, why)))

@@ -29,6 +29,7 @@ impl Agent {
         if self.logs.as_mut().is_some_and(Logs::look) {
             self.masters_changed();
         }
+        self.say_watched(false);
         if let Some(counters) = &mut self.counters {
             counters.look(&self.fleet);
         }
@@ -165,6 +166,7 @@ impl Agent {
             error_path.follow(&mut self.fleet);
         }
         self.backends.follow(&self.fleet);
+        self.say_watched(true);
         let readable = self.fleet.masters().all(|(_, _, config)| config.is_some());
         self.metrics.set_source(Stem::Config, readable);
         for (_, instance, config) in self.fleet.masters() {

@@ -12,6 +12,7 @@ mod shortages;
 mod stalls;
 mod start;
 mod traffic;
+mod watched;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -31,7 +32,7 @@ use tokio::{
 
 use self::{
     backends::Backends, counters::Counters, error_path::ErrorPath, logs::Logs, sample::Samples,
-    shortages::Shortages, stalls::Stalls, start::Probes, traffic::Traffic,
+    shortages::Shortages, stalls::Stalls, start::Probes, traffic::Traffic, watched::Watched,
 };
 use crate::{
     clock::{Time, boot_ns_now},
@@ -73,6 +74,7 @@ struct Agent {
     shortages: Option<Shortages>,
     stalls: Stalls,
     backends: Backends,
+    watched: Watched,
     correlator: Correlator,
     metrics: Arc<Metrics>,
     journal: Option<Journal>,
@@ -239,6 +241,7 @@ impl Agent {
             shortages: by_sockets.then(|| Shortages::new(Arc::clone(&metrics))),
             stalls,
             backends,
+            watched: Watched::default(),
             correlator: Correlator::new(host_name(), options.quiet(), blind),
             metrics,
             journal,

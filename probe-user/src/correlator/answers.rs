@@ -1,23 +1,23 @@
-//! Failed answers that the kernel half saw, and the log lines that tell of the same ones.
+//! Failed answers: what the kernel half and nginx's logs say of each is put together, and each gets
+//! one cause and is counted once.
 
-use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
-    time::Duration,
+use std::collections::BTreeMap;
+
+use super::{
+    Cause, Confidence, Correlator, Evidence, Evidenced,
+    cases::{Case, LOGGED_WITHIN, WAIT},
+    rules::{Judged, judge},
+    signs::{self, Seen},
+    summary,
 };
-
-use super::{Cause, Correlator, Evidenced, summary};
 use crate::{
     clock::Time,
     errnos::Failure,
-    facts::{Dropped, Instance},
+    error_log,
+    facts::{Dropped, Instance, Logged, Noted, Sources},
+    records::Response,
     requests::{Answer, Origin},
 };
-
-/// A log tells of an answer at most this long after it was sent: a buffered one is written when
-/// its buffer is full or its `flush=` is over.
-const LOGGED_WITHIN: Duration = Duration::from_mins(1);
-/// Answers of the same second and status are kept together, so this many seconds are kept.
-const MAX_KEPT: usize = 64;
 
 /// Failed answers, to be counted once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,114 +32,304 @@ pub struct Failed {
     pub count: u64,
 }
 
-/// Answers of one cause that were sent within a second from then.
-type Batch = (Time, Cause, u64);
-
-/// Answers whose log lines are still to come.
-#[derive(Default)]
-pub(super) struct Expected {
-    by_status: HashMap<(Instance, u16), VecDeque<Batch>>,
-}
-
-impl Expected {
-    fn add(&mut self, time: Time, instance: &Instance, status: u16, cause: Cause) {
-        let kept = self
-            .by_status
-            .entry((instance.clone(), status))
-            .or_default();
-        while let Some((since, ..)) = kept.front()
-            && (kept.len() >= MAX_KEPT || time.since(*since) > LOGGED_WITHIN)
-        {
-            kept.pop_front();
-        }
-        match kept.back_mut() {
-            Some((since, last, count))
-                if *last == cause && time.since(*since) < Duration::from_secs(1) =>
-            {
-                *count += 1;
-            }
-            _ => kept.push_back((time, cause, 1)),
-        }
-    }
-
-    /// Takes up to `count` answers off, the oldest first; gives them by cause.
-    fn take(&mut self, time: Time, instance: &Instance, status: u16, count: u64) -> Taken {
-        let mut taken = Taken::default();
-        let Some(kept) = self.by_status.get_mut(&(instance.clone(), status)) else {
-            return taken;
-        };
-        while taken.total < count
-            && let Some((since, cause, there)) = kept.front_mut()
-        {
-            if time.since(*since) > LOGGED_WITHIN {
-                kept.pop_front();
-                continue;
-            }
-            let more = (*there).min(count - taken.total);
-            *taken.by_cause.entry(*cause).or_default() += more;
-            taken.total += more;
-            *there -= more;
-            if *there == 0 {
-                kept.pop_front();
-            }
-        }
-        taken
-    }
-}
-
-#[derive(Default)]
-struct Taken {
-    total: u64,
-    by_cause: BTreeMap<Cause, u64>,
+/// A failed answer with its cause.
+#[derive(Debug)]
+pub(super) struct Verdict {
+    pub time: Time,
+    pub instance: Instance,
+    pub code: u16,
+    pub cause: Cause,
+    pub confidence: Confidence,
+    /// The last upstream's address.
+    pub upstream: Option<String>,
+    pub pieces: Vec<Evidence>,
+    pub response: Option<Box<Response>>,
 }
 
 impl Correlator {
+    /// The kernel half tells of an answer.
     pub(super) fn answer(&mut self, time: Time, instance: &Instance, answer: Box<Answer>) {
-        let Some(cause) = cause_of(&answer) else {
+        let theirs = answer.attempts.last().and_then(|last| last.status());
+        let Some(status) = answer.status.or(answer.made).or(theirs) else {
             return;
         };
-        let Some(code) = answer.status else {
-            // What the client got is in the log alone, which counts it.
-            let theirs = answer.attempts.last().and_then(|last| last.status());
-            if let Some(status) = answer.made.or(theirs) {
-                self.unseen.add(time, instance, status, cause);
-            }
+        let saved = answer.origin() == Origin::Saved;
+        let opaque = answer.status.is_none();
+        let id = self
+            .cases
+            .begin((time, instance), (Some(answer), None), status);
+        self.cases.take_notes(id, time);
+        if saved {
+            // Nothing failed: what is said of it is about nothing that failed.
+            self.cases.decide(id, Cause::Unknown, false);
             return;
-        };
-        if code >= 500 {
-            self.seen.add(time, instance, code, cause);
         }
-        self.hold(time, instance, (answer, code, cause));
+        // What the client got of an answer that nobody could read is in the log alone.
+        let wait = if opaque { LOGGED_WITHIN } else { WAIT };
+        self.cases.wait(id, self.now.plus(wait));
+        self.settle(id, false);
     }
 
-    /// Counts what a log tells of, less what was counted when it was sent; gives what nothing
-    /// explains.
-    pub(super) fn logged(
-        &mut self,
-        time: Time,
-        instance: &Instance,
-        codes: &BTreeMap<u16, u64>,
-    ) -> BTreeMap<u16, u64> {
-        let mut unexplained = BTreeMap::new();
-        for (code, count) in codes {
-            let seen = self.seen.take(time, instance, *code, *count).total;
-            let told = self.unseen.take(time, instance, *code, count - seen);
-            for (cause, count) in told.by_cause {
-                self.failed(instance, *code, cause, count);
-                let new = Evidenced {
-                    pieces: vec![summary::of_logged(*code, count)],
-                    responses: BTreeMap::from([(*code, count)]),
-                    ..Evidenced::default()
-                };
-                self.evidence(time, instance, cause, new);
-            }
-            let rest = count - seen - told.total;
-            if rest > 0 {
-                self.failed(instance, *code, Cause::Unknown, rest);
-                unexplained.insert(*code, rest);
+    /// The access log tells of an answer.
+    pub(super) fn logged(&mut self, time: Time, instance: &Instance, logged: Box<Logged>) {
+        if logged.count > 1 {
+            return self.logged_several(time, instance, &logged);
+        }
+        if let Some(id) = self.cases.of_line(instance, &logged) {
+            self.logged_again(id, time, instance, logged);
+            return;
+        }
+        let spilled = self.cases.spilled.take(time, instance, logged.status, 1);
+        if let Some((cause, _)) = spilled.first_key_value() {
+            self.append(time, instance, *cause, vec![summary::of_line(&logged)]);
+            return;
+        }
+        let status = logged.status;
+        let id = self
+            .cases
+            .begin((time, instance), (None, Some(logged)), status);
+        self.cases.take_notes(id, time);
+        self.cases.wait(id, self.now.plus(WAIT));
+        self.settle(id, false);
+    }
+
+    /// A line about an answer that is known.
+    fn logged_again(&mut self, id: u64, time: Time, instance: &Instance, logged: Box<Logged>) {
+        let decided = self.cases.get(id).filter(|case| case.due.is_none());
+        let decided = decided.map(|case| case.cause);
+        let piece = summary::of_line(&logged);
+        self.cases.add_line(id, logged);
+        match decided {
+            Some(cause) => self.append(time, instance, cause, vec![piece]),
+            None => {
+                self.cases.wait(id, self.now.plus(WAIT));
+                self.settle(id, false);
             }
         }
-        unexplained
+    }
+
+    /// Lines of which nothing else is known.
+    fn logged_several(&mut self, time: Time, instance: &Instance, logged: &Logged) {
+        let mut left = logged.count;
+        while left > 0
+            && let Some(id) = self.cases.of_line(instance, logged)
+        {
+            left -= 1;
+            self.logged_again(id, time, instance, Box::new(logged.clone()));
+        }
+        let spilled = self.cases.spilled.take(time, instance, logged.status, left);
+        for (cause, count) in spilled {
+            left -= count;
+            let mut piece = summary::of_line(logged);
+            piece.count = count;
+            self.append(time, instance, cause, vec![piece]);
+        }
+        if left == 0 {
+            return;
+        }
+        let seen = Seen {
+            access_log: signs::of_how(logged.how),
+            ..Seen::default()
+        };
+        let judged = judge(seen);
+        let mut piece = summary::of_line(logged);
+        piece.count = left;
+        self.failed(instance, logged.status, judged.cause, left);
+        if judged.cause == Cause::Unknown {
+            self.unexplained(time, instance, logged.status, left);
+        }
+        let new = Evidenced {
+            pieces: vec![piece],
+            responses: BTreeMap::from([(logged.status, left)]),
+            confidence: Some(judged.confidence),
+            ..Evidenced::default()
+        };
+        self.evidence(time, instance, judged.cause, new);
+    }
+
+    /// The error log says something about a request.
+    pub(super) fn noted(&mut self, time: Time, instance: &Instance, note: Box<Noted>) {
+        let sources = self.sources(instance);
+        if !(sources.requests || sources.access_log) {
+            return self.noted_alone(time, instance, &note);
+        }
+        let Some(id) = self.cases.of_note(instance, &note) else {
+            // It comes before the answer that it is about, if there is one: another upstream may
+            // help, or the client may leave.
+            self.cases.notes.keep(time, instance, note);
+            return;
+        };
+        let Some(case) = self.cases.get(id) else {
+            return;
+        };
+        if case.due.is_some() {
+            self.cases.add_note(id, note);
+            self.settle(id, false);
+            return;
+        }
+        let cause = case.cause;
+        let piece = summary::of_note(&note);
+        self.cases.add_note(id, note);
+        self.append(time, instance, cause, vec![piece]);
+    }
+
+    /// More is said about what an open incident has counted already.
+    fn append(&mut self, time: Time, instance: &Instance, cause: Cause, pieces: Vec<Evidence>) {
+        if let Some(run) = self.open.get_mut(&(instance.clone(), cause))
+            && cause != Cause::Unknown
+        {
+            let new = Evidenced {
+                pieces,
+                confidence: Some(Confidence::Possible),
+                ..Evidenced::default()
+            };
+            run.add(time, new);
+        }
+    }
+
+    /// Decides an answer if what is known proves a cause, or nothing more will come.
+    fn settle(&mut self, id: u64, last: bool) {
+        let Some(case) = self.cases.get(id) else {
+            return;
+        };
+        let sources = self.sources(&case.instance);
+        if case.unread {
+            // Its line has not come.
+            if last {
+                self.cases.forget(id);
+            }
+            return;
+        }
+        let judged = judge(self.seen(case, sources));
+        let alone = !sources.access_log && !sources.error_log;
+        if !judged.inferred && judged.cause != Cause::Unknown || last || alone {
+            let verdict = self.verdict(case, judged);
+            self.cases.decide(
+                id,
+                judged.cause,
+                sources.access_log || sources == Sources::default(),
+            );
+            self.hold(verdict);
+        }
+    }
+
+    fn seen(&self, case: &Case, sources: Sources) -> Seen {
+        let answer = case.answer.as_deref();
+        let logged = case.logged.as_deref();
+        let note = last_note(case);
+        let said = !case.notes.is_empty() || answer.is_some_and(|a| a.explained().is_some());
+        let request = answer
+            .and_then(|answer| answer.request.as_ref())
+            .or_else(|| logged.and_then(|logged| logged.request.as_ref()));
+        let configured = self.returns.get(&case.instance).is_some_and(|returns| {
+            returns.may_answer(request.map(|request| &*request.path), case.status)
+        });
+        Seen {
+            kernel: answer
+                .map(|answer| signs::of_answer(answer, case.status, logged))
+                .unwrap_or_default(),
+            error_log: note
+                .map(|note| signs::of_class(note.class))
+                .unwrap_or_default(),
+            access_log: logged
+                .map(|logged| signs::of_how(logged.how))
+                .unwrap_or_default(),
+            inferred: signs::inferred(sources, said, configured),
+        }
+    }
+
+    fn verdict(&self, case: &Case, judged: Judged) -> Verdict {
+        let mut pieces = Vec::new();
+        let mut seen_by = Vec::new();
+        if let Some(answer) = &case.answer {
+            pieces.push(summary::of_answer(answer, case.status));
+            seen_by.push("kernel");
+        }
+        if let Some(logged) = &case.logged {
+            pieces.push(summary::of_line(logged));
+            seen_by.push("access_log");
+        }
+        if let Some(note) = last_note(case) {
+            pieces.push(summary::of_note(note));
+            seen_by.push("error_log");
+        }
+        if judged.cause == Cause::Unknown
+            && let Some(why) = summary::of_unknown(self.sources(&case.instance))
+        {
+            pieces.push(why);
+        }
+        let answer = case.answer.as_deref();
+        let logged = case.logged.as_deref();
+        let upstream = answer
+            .and_then(|answer| answer.upstream.clone())
+            .or_else(|| logged.and_then(|logged| logged.upstream.clone()));
+        let response = self.tell_responses.then(|| {
+            let mut response = match (answer, logged) {
+                (Some(answer), _) => Response::of(answer, case.status, judged.cause),
+                (None, Some(logged)) => Response::of_line(logged, judged.cause),
+                (None, None) => Response::default(),
+            };
+            response.seen_by = seen_by;
+            Box::new(response)
+        });
+        Verdict {
+            time: case.time,
+            instance: case.instance.clone(),
+            code: case.status,
+            cause: judged.cause,
+            confidence: judged.confidence,
+            upstream,
+            pieces,
+            response,
+        }
+    }
+
+    /// Decides what has waited long enough; with `end` all.
+    pub(super) fn settle_due(&mut self, end: bool) {
+        let now = if end { Time(u64::MAX) } else { self.now };
+        while let Some(id) = self.cases.next_due(now) {
+            self.settle(id, true);
+            // Whatever became of it, it does not wait any more.
+            self.cases.decide(id, Cause::Unknown, false);
+        }
+        self.make_room();
+        self.cases.notes.expire(self.now);
+    }
+
+    pub(super) fn make_room(&mut self) {
+        while let Some(id) = self.cases.shrink(self.now) {
+            self.settle(id, true);
+        }
+    }
+
+    /// A message where nothing else tells of answers.
+    fn noted_alone(&mut self, time: Time, instance: &Instance, note: &Noted) {
+        if !matches!(note.class.answer, error_log::Answer::Status(500..)) {
+            return;
+        }
+        let Judged { cause, .. } = judge(Seen {
+            error_log: signs::of_class(note.class),
+            ..Seen::default()
+        });
+        // Another upstream may have helped.
+        let upstreams = [
+            Cause::UpstreamRefused,
+            Cause::UpstreamTimeout,
+            Cause::UpstreamClosed,
+        ];
+        if cause == Cause::Unknown || upstreams.contains(&cause) {
+            return;
+        }
+        let new = Evidenced {
+            pieces: vec![summary::of_note(note)],
+            confidence: Some(Confidence::Possible),
+            ..Evidenced::default()
+        };
+        self.evidence(time, instance, cause, new);
+    }
+
+    pub(super) fn sources(&self, instance: &Instance) -> Sources {
+        self.sources.get(instance).copied().unwrap_or_default()
     }
 
     pub(super) fn call_failed(&mut self, time: Time, instance: &Instance, failure: &Failure) {
@@ -176,31 +366,14 @@ impl Correlator {
     }
 }
 
-/// What system calls and nginx's own functions prove of an answer; nothing when it is no failure at
-/// all.
-fn cause_of(answer: &Answer) -> Option<Cause> {
-    let origin = answer.origin();
-    let said = answer.explained().and_then(|message| message.class.cause);
-    Some(match origin {
-        Origin::Saved => return None,
-        // An upstream's answer that nginx refused, or of which it made a failure.
-        Origin::Upstream | Origin::Intercepted => match (said, origin) {
-            (Some(Cause::AuthRequest | Cause::LuaError | Cause::UpstreamClosed), _) => said?,
-            (_, Origin::Upstream) => Cause::UpstreamResponse,
-            _ => Cause::UpstreamIntercepted,
-        },
-        Origin::Unseen => Cause::UpstreamResponse,
-        Origin::Masked => Cause::UpstreamMasked,
-        Origin::Refused => Cause::UpstreamRefused,
-        Origin::TimedOut => Cause::UpstreamTimeout,
-        Origin::Closed => Cause::UpstreamClosed,
-        Origin::Own => match (answer.failed, said) {
-            (Some((_, "EMFILE" | "ENFILE")), _) => Cause::FdExhaustion,
-            (Some((_, "ENOSPC" | "EDQUOT" | "EROFS")), _) => Cause::DiskFull,
-            (Some((_, "ENOMEM" | "ENOBUFS")), _) => Cause::MemoryExhaustion,
-            (_, Some(cause)) => cause,
-            (Some((_, "EACCES" | "EPERM")), None) => Cause::PermissionDenied,
-            _ => Cause::Unknown,
-        },
-    })
+/// The message that tells of the failure itself, and not of an earlier attempt.
+fn last_note(case: &Case) -> Option<&Noted> {
+    let tells = |note: &&Box<Noted>| match note.class.answer {
+        error_log::Answer::Status(status) => {
+            status == case.status || note.class.cause == Some(Cause::Limited)
+        }
+        error_log::Answer::Fails => true,
+        _ => note.class.cause.is_some(),
+    };
+    case.notes.iter().rfind(tells).map(|note| &**note)
 }

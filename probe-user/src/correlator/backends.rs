@@ -11,16 +11,15 @@ use std::{
 };
 
 use super::{
-    Cause, Correlator, Evidence, apart,
+    Cause, Confidence, Correlator, Evidence, Verdict, apart,
     incident::Evidenced,
-    summary::{self, from, of_memory, seen},
+    summary::{from, of_memory, seen},
 };
 use crate::{
     backends::{BackendExit, BackendServes},
     clock::Time,
     facts::{Instance, Reason},
-    records::{Body, Response},
-    requests::Answer,
+    records::Body,
 };
 
 /// An answer fails at most this long after the death that is its reason. Measured on Linux 6.18: 0.6 to
@@ -43,7 +42,7 @@ const MAX_TOLD: u64 = 32;
 #[derive(Default)]
 pub(super) struct Backends {
     served: HashMap<(Instance, Arc<str>), Backend>,
-    held: VecDeque<Held>,
+    held: VecDeque<Verdict>,
     told: HashMap<Instance, Told>,
     deaths: u64,
 }
@@ -74,15 +73,6 @@ enum Explained<'a> {
     Otherwise,
 }
 
-/// An answer that is not told yet.
-struct Held {
-    time: Time,
-    instance: Instance,
-    answer: Box<Answer>,
-    cause: Cause,
-    code: u16,
-}
-
 /// Records of the current second.
 #[derive(Default)]
 struct Told {
@@ -97,8 +87,8 @@ impl Backends {
     }
 
     /// Whether a death explains an answer.
-    fn explain(&self, held: &Held) -> Explained<'_> {
-        let key = held.answer.upstream.as_deref().map(Arc::from);
+    fn explain(&self, held: &Verdict) -> Explained<'_> {
+        let key = held.upstream.as_deref().map(Arc::from);
         let Some(backend) = key.and_then(|key| self.served.get(&(held.instance.clone(), key)))
         else {
             return Explained::Otherwise;
@@ -201,20 +191,9 @@ impl Correlator {
     }
 
     /// Tells of an answer, now or when it is known why.
-    pub(super) fn hold(
-        &mut self,
-        time: Time,
-        instance: &Instance,
-        (answer, code, cause): (Box<Answer>, u16, Cause),
-    ) {
-        self.backends.held.push_back(Held {
-            time,
-            instance: instance.clone(),
-            answer,
-            cause,
-            code,
-        });
-        self.release(time);
+    pub(super) fn hold(&mut self, verdict: Verdict) {
+        self.backends.held.push_back(verdict);
+        self.release(self.now);
     }
 
     /// Tells of the answers that need not wait, or have waited long enough.
@@ -232,29 +211,40 @@ impl Correlator {
         }
     }
 
-    fn decided(&mut self, held: Held, death: Option<Death>) {
-        let Held {
+    fn decided(&mut self, verdict: Verdict, death: Option<Death>) {
+        let Verdict {
             time,
             instance,
-            answer,
-            cause,
             code,
-        } = held;
-        let mut new = Evidenced::default();
-        let cause = death.map_or(cause, |mut death| {
+            cause,
+            confidence,
+            pieces,
+            response,
+            ..
+        } = verdict;
+        let mut new = Evidenced {
+            confidence: Some(confidence),
+            ..Evidenced::default()
+        };
+        let mut cause = cause;
+        if let Some(mut death) = death {
             // Each death is evidence once, whatever it spoiled.
             if self.backends.first_use(&instance, death.number) {
                 new.pieces.append(&mut death.evidence);
             }
-            Cause::BackendCrash
-        });
+            cause = Cause::BackendCrash;
+            new.confidence = Some(Confidence::Confirmed);
+        }
         self.failed(&instance, code, cause, 1);
-        new.pieces.push(summary::of_answer(&answer));
+        new.pieces.extend(pieces);
         new.responses.insert(code, 1);
+        if cause == Cause::Unknown {
+            self.unexplained(time, &instance, code, 1);
+        }
         self.evidence(time, &instance, cause, new);
-        if self.tell_responses {
-            let response = Response::of(&answer, code, cause);
-            self.say(time, &instance, Body::Response(Box::new(response)));
+        if let Some(mut response) = response {
+            response.cause = cause;
+            self.say(time, &instance, Body::Response(response));
         }
     }
 }

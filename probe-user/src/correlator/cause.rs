@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// Why a response failed, or why there was none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Cause {
     /// The upstream answered with that status and nginx passed it on.
     UpstreamResponse,
@@ -56,6 +56,7 @@ pub enum Cause {
     /// A configuration was refused and the old one serves on.
     ReloadFailed,
     /// No evidence explains it.
+    #[default]
     Unknown,
 }
 

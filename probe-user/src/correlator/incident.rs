@@ -26,15 +26,15 @@ pub enum State {
 }
 
 /// How sure the cause is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Confidence {
-    /// Proven by the kernel or by independent sources.
-    Confirmed,
-    /// Proven by one source that can err.
-    Probable,
     /// Not proven.
     Possible,
+    /// Proven by one source that can err.
+    Probable,
+    /// Proven by the kernel or by independent sources.
+    Confirmed,
 }
 
 /// One kind of thing that was seen, and how often.
@@ -100,6 +100,8 @@ pub(super) struct Evidenced {
     pub pieces: Vec<Evidence>,
     pub responses: BTreeMap<u16, u64>,
     pub death: Option<Death>,
+    /// How sure the cause is; none where the kernel proved it.
+    pub confidence: Option<Confidence>,
 }
 
 impl From<Vec<Evidence>> for Evidenced {
@@ -113,17 +115,12 @@ impl From<Vec<Evidence>> for Evidenced {
 
 impl Run {
     pub(super) fn open(id: String, cause: Cause, time: Time, advice: Vec<&'static str>) -> Self {
-        let confidence = if cause == Cause::Unknown {
-            Confidence::Possible
-        } else {
-            Confidence::Confirmed
-        };
         Self {
             incident: Incident {
                 id,
                 state: State::Opened,
                 cause,
-                confidence,
+                confidence: Confidence::Possible,
                 complete: true,
                 responses: BTreeMap::new(),
                 lost_requests: None,
@@ -146,6 +143,10 @@ impl Run {
     pub(super) fn add(&mut self, time: Time, new: Evidenced) {
         self.last_evidence = self.last_evidence.max(time);
         self.changed = true;
+        if self.incident.cause != Cause::Unknown {
+            let sure = new.confidence.unwrap_or(Confidence::Confirmed);
+            self.incident.confidence = self.incident.confidence.max(sure);
+        }
         if let Some(death) = new.death
             && let Some(lost) = death.lost
         {

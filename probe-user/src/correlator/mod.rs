@@ -6,22 +6,31 @@
 mod advice;
 mod answers;
 mod backends;
+mod beside;
+mod cases;
 mod cause;
+mod expected;
 mod incident;
+mod notes;
+mod rules;
+mod signs;
 mod stalls;
 mod summary;
 mod suspects;
 pub(crate) use self::summary::{from, of_memory};
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
     time::Duration,
 };
 
 use self::{
     advice::advice,
-    answers::Expected,
+    answers::Verdict,
     backends::Backends,
+    beside::Recent,
+    cases::Cases,
     incident::{Evidenced, Run},
     suspects::Death,
 };
@@ -32,37 +41,34 @@ pub use self::{
 };
 use crate::{
     clock::Time,
-    facts::{Event, Fact, Instance, MasterExit, Reason, Reload, ReloadResult, WorkerExit},
+    facts::{
+        Event, Fact, Instance, MasterExit, Reason, Reload, ReloadResult, Returns, Sources,
+        WorkerExit,
+    },
     records::{Body, Record},
 };
 
-/// Responses are put beside a death when they are logged this close to it.
-const BESIDE: Duration = Duration::from_secs(2);
 /// A refused configuration and a failed reload this close to each other are one.
 const SAME_RELOAD: Duration = Duration::from_secs(5);
 /// An open incident is written anew at most this often.
 const UPDATE_EVERY: Duration = Duration::from_secs(1);
-/// Log batches that are remembered of each instance; at ten a second, more than [`BESIDE`].
-const MAX_BATCHES: usize = 64;
 /// Incidents that may be open at once; more instances than this do not fail one by one.
 const MAX_OPEN: usize = 1024;
-
-/// Failed responses of one look at a log, by status.
-type Batch = (Time, BTreeMap<u16, u64>);
 
 /// Joins facts into records and incidents.
 pub struct Correlator {
     host: String,
     quiet: Duration,
     open: BTreeMap<(Instance, Cause), Run>,
-    /// Failed responses of the last moments, by instance.
-    recent: HashMap<Instance, VecDeque<Batch>>,
+    recent: Recent,
     /// Why a configuration was refused last, by instance.
     refused: HashMap<Instance, (Time, String)>,
     opened: u64,
-    /// Answers whose log lines are still to come: counted already, and not.
-    seen: Expected,
-    unseen: Expected,
+    /// The latest time that anything told of.
+    now: Time,
+    cases: Cases,
+    sources: HashMap<Instance, Sources>,
+    returns: HashMap<Instance, Arc<Returns>>,
     failures: Vec<Failed>,
     backends: Backends,
     /// Every failed answer is a record of its own.
@@ -81,11 +87,13 @@ impl Correlator {
             host,
             quiet,
             open: BTreeMap::new(),
-            recent: HashMap::new(),
+            recent: Recent::default(),
             refused: HashMap::new(),
             opened: 0,
-            seen: Expected::default(),
-            unseen: Expected::default(),
+            now: Time::default(),
+            cases: Cases::default(),
+            sources: HashMap::new(),
+            returns: HashMap::new(),
             failures: Vec::new(),
             backends: Backends::default(),
             tell_responses: false,
@@ -106,6 +114,7 @@ impl Correlator {
             instance,
             event,
         } = fact;
+        self.now = self.now.max(time);
         match event {
             Event::WorkerStart(start) => self.say(time, &instance, Body::WorkerStart(start)),
             Event::WorkerExit(exit) => {
@@ -121,7 +130,12 @@ impl Correlator {
                 self.reload(time, &instance, &reload);
             }
             Event::Upgrade(upgrade) => self.say(time, &instance, Body::Upgrade(upgrade)),
-            Event::Responses(codes) => self.responses(time, &instance, &codes),
+            // They are counted; those that failed are told of one by one as well.
+            Event::Responses(_) => {}
+            Event::Logged(logged) => self.logged(time, &instance, logged),
+            Event::Noted(note) => self.noted(time, &instance, note),
+            Event::Sources(sources) => self.watched(instance, sources),
+            Event::Returns(returns) => self.configured(instance, returns),
             Event::ConfigRefused(message) => self.config_refused(time, &instance, message),
             Event::Answer(answer) => self.answer(time, &instance, answer),
             Event::BackendServes(new) => self.backend_serves(time, &instance, &new),
@@ -138,13 +152,16 @@ impl Correlator {
                 }
             }
         }
+        self.make_room();
         std::mem::take(&mut self.records)
     }
 
     /// Moves the time on: writes changed incidents anew and closes quiet ones. Call it about ten
     /// times a second while [`Self::is_idle`] is false.
     pub fn tick(&mut self, now: Time) -> Vec<Record> {
-        self.release(now);
+        self.now = self.now.max(now);
+        self.settle_due(false);
+        self.release(self.now);
         let keys: Vec<_> = self.open.keys().cloned().collect();
         for key in keys {
             let Some(run) = self.open.get_mut(&key) else {
@@ -167,6 +184,7 @@ impl Correlator {
     /// The agent ends: open incidents are written once more if there is something new, and stay
     /// open, since nobody saw their end.
     pub fn finish(&mut self, now: Time) -> Vec<Record> {
+        self.settle_due(true);
         self.release(Time(u64::MAX));
         for run in self.open.values_mut() {
             run.last_said = Time::default();
@@ -177,13 +195,25 @@ impl Correlator {
     /// Nothing is open, so time has nothing to change.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.open.is_empty() && self.backends.is_idle()
+        self.open.is_empty() && self.backends.is_idle() && self.cases.is_idle()
     }
 
     /// Whether an incident of that cause is open on that instance.
     #[must_use]
     pub fn is_open(&self, instance: &Instance, cause: Cause) -> bool {
         self.open.contains_key(&(instance.clone(), cause))
+    }
+
+    fn watched(&mut self, instance: Instance, sources: Sources) {
+        if self.sources.len() < MAX_OPEN || self.sources.contains_key(&instance) {
+            self.sources.insert(instance, sources);
+        }
+    }
+
+    fn configured(&mut self, instance: Instance, returns: Arc<Returns>) {
+        if self.returns.len() < MAX_OPEN || self.returns.contains_key(&instance) {
+            self.returns.insert(instance, returns);
+        }
     }
 
     fn worker_exit(&mut self, time: Time, instance: &Instance, exit: &WorkerExit) {
@@ -249,72 +279,6 @@ impl Correlator {
         let newer = known.is_none_or(|(logged, _)| *logged <= time);
         if newer && (known.is_some() || self.refused.len() < MAX_OPEN) {
             self.refused.insert(instance.clone(), (time, message));
-        }
-    }
-
-    /// Failed responses belong to no cause as long as nothing explains them. Those near a death
-    /// stand beside it as well, as evidence, without being counted twice.
-    fn responses(&mut self, time: Time, instance: &Instance, codes: &BTreeMap<u16, u64>) {
-        let failed: BTreeMap<u16, u64> = codes
-            .iter()
-            .filter(|(code, _)| **code >= 500)
-            .map(|(code, n)| (*code, *n))
-            .collect();
-        let failed = self.logged(time, instance, &failed);
-        if failed.is_empty() {
-            return;
-        }
-        let deaths: Vec<_> = self
-            .open
-            .iter()
-            .filter(|((of, _), run)| {
-                of == instance
-                    && run
-                        .last_death
-                        .is_some_and(|death| apart(time, death) <= BESIDE)
-            })
-            .map(|((_, cause), _)| *cause)
-            .collect();
-        for cause in deaths {
-            if let Some(run) = self.open.get_mut(&(instance.clone(), cause)) {
-                run.beside(time, &failed);
-            }
-        }
-        self.unexplained(time, instance, &failed);
-        if self.recent.len() >= MAX_OPEN && !self.recent.contains_key(instance) {
-            return;
-        }
-        let recent = self.recent.entry(instance.clone()).or_default();
-        if recent.len() >= MAX_BATCHES {
-            recent.pop_front();
-        }
-        recent.push_back((time, failed));
-    }
-
-    fn unexplained(&mut self, time: Time, instance: &Instance, failed: &BTreeMap<u16, u64>) {
-        let pieces = failed
-            .iter()
-            .map(|(code, count)| summary::of_responses(*code, *count));
-        let new = Evidenced {
-            pieces: pieces.collect(),
-            responses: failed.clone(),
-            ..Evidenced::default()
-        };
-        self.evidence(time, instance, Cause::Unknown, new);
-    }
-
-    /// Puts what was logged just before a death beside it.
-    fn put_beside(&mut self, time: Time, instance: &Instance, cause: Cause) {
-        let Some(run) = self.open.get_mut(&(instance.clone(), cause)) else {
-            return;
-        };
-        let since = run.last_death.replace(time);
-        for (logged, failed) in self.recent.get(instance).into_iter().flatten() {
-            // What stood beside the death before is not put there again.
-            let seen = since.is_some_and(|death| apart(*logged, death) <= BESIDE);
-            if !seen && apart(time, *logged) <= BESIDE {
-                run.beside(*logged, failed);
-            }
         }
     }
 

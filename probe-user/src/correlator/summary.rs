@@ -2,9 +2,12 @@
 
 use super::{Cause, Evidence, Incident, stalls};
 use crate::{
+    access_log::how::How,
     clock::Time,
     errnos::Failure,
-    facts::{Dropped, MasterExit, Memory, Reason, Reload, Sender, WorkerExit},
+    facts::{
+        Dropped, Logged, MasterExit, Memory, Noted, Reason, Reload, Sender, Sources, WorkerExit,
+    },
     requests::{Answer, Attempt, End, Origin},
 };
 
@@ -65,23 +68,59 @@ pub(super) fn of_refused_config(message: &str) -> Evidence {
     seen("error_log", message.to_owned())
 }
 
-pub(super) fn of_responses(code: u16, count: u64) -> Evidence {
-    let mut evidence = seen("access_log", format!("HTTP {code} logged"));
-    evidence.count = count;
-    evidence
+/// What a line of the access log says.
+pub(super) fn of_line(logged: &Logged) -> Evidence {
+    let Logged { status, how, .. } = logged;
+    let upstream = logged.upstream.as_deref();
+    let means = match (how, upstream) {
+        (How::Untold, _) => String::new(),
+        (_, Some(upstream)) if *how != How::Nginx => format!(": {}, {upstream}", how.means()),
+        _ => format!(": {}", how.means()),
+    };
+    seen("access_log", format!("HTTP {status} logged{means}"))
 }
 
-/// The same of answers whose upstream failed.
-pub(super) fn of_logged(code: u16, count: u64) -> Evidence {
-    let what = format!("HTTP {code} logged, which the upstream had answered");
-    let mut evidence = seen("access_log", what);
-    evidence.count = count;
-    evidence
+/// What the error log says of an answer.
+pub(super) fn of_note(note: &Noted) -> Evidence {
+    let errno = note
+        .errno
+        .map_or_else(String::new, |errno| format!(": {errno}"));
+    let about = match (&note.upstream, &note.file) {
+        (_, Some(file)) => format!(", {file}"),
+        (Some(upstream), None) => format!(", {upstream}"),
+        (None, None) => String::new(),
+    };
+    let what = format!("[{}] {}{errno}{about}", note.level.name(), note.class.means);
+    seen("error_log", what)
+}
+
+/// Why the cause of an answer is not known; nothing where every source had its say.
+pub(super) fn of_unknown(sources: Sources) -> Option<Evidence> {
+    if sources == Sources::default() {
+        return None;
+    }
+    let mut missing = Vec::new();
+    if !sources.requests {
+        missing.push("requests are not followed in the kernel");
+    }
+    if !sources.access_log {
+        missing.push("no access log is read");
+    } else if !sources.upstream_status {
+        missing.push("the access log's format has no $upstream_status");
+    }
+    if !sources.error_log && !sources.messages {
+        missing.push("no error log is read");
+    }
+    let what = match missing.split_last() {
+        None => return None,
+        Some((one, [])) => (*one).to_owned(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+    };
+    Some(seen("agent", format!("not known: {what}")))
 }
 
 /// An answer, without what would make each one different.
-pub(super) fn of_answer(answer: &Answer) -> Evidence {
-    let status = answer.status.unwrap_or_default();
+pub(super) fn of_answer(answer: &Answer, status: u16) -> Evidence {
     let upstream = answer.upstream.as_deref().unwrap_or("an upstream");
     let last = answer.attempts.last();
     let theirs = last.and_then(|last| last.status()).unwrap_or_default();

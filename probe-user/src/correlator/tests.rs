@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::Value;
 
 use super::*;
-use crate::facts::{Role, Sender};
+use crate::{
+    access_log::how::How,
+    facts::{Logged, Role, Sender},
+};
 
 const QUIET: Duration = Duration::from_mins(1);
 const START: Time = Time(1_700_000_000_000_000);
@@ -53,7 +56,7 @@ fn died(milliseconds: u64, reason: Reason) -> Fact {
 fn logged(milliseconds: u64, code: u16, count: u64) -> Fact {
     fact(
         milliseconds,
-        Event::Responses(BTreeMap::from([(200, 1000), (code, count)])),
+        Event::Logged(Box::new(Logged::several(code, How::Untold, count))),
     )
 }
 
@@ -174,7 +177,8 @@ fn failed_responses_near_a_death_stand_beside_it_once() {
 
 #[test]
 fn responses_below_500_are_no_failures() {
-    assert_eq!(states(&correlator().fact(logged(0, 404, 1_000_000))), []);
+    let responses = Event::Responses(BTreeMap::from([(404, 1_000_000)]));
+    assert_eq!(states(&correlator().fact(fact(0, responses))), []);
 }
 
 #[test]
@@ -265,7 +269,7 @@ fn memory_is_bounded() {
         correlator.fact(fact);
     }
     assert!(correlator.open.len() <= MAX_OPEN);
-    assert!(correlator.recent.len() <= MAX_OPEN);
+    assert!(correlator.recent.instances() <= MAX_OPEN);
 }
 
 #[test]

@@ -17,7 +17,6 @@ pub mod spread;
 pub mod tally;
 mod text;
 pub mod top;
-pub mod verdict;
 
 use std::{
     fs,

@@ -10,9 +10,8 @@ use super::{
     spread::Spread,
     tally::Tally,
     top::{Failures, Top},
-    verdict::How,
 };
-use crate::{clock::Time, correlator::Cause, error_log::Civil};
+use crate::{access_log::how::How, clock::Time, correlator::Cause, error_log::Civil};
 
 /// How many of the worst minutes, routes and upstreams are shown.
 const SHOWN: usize = 10;

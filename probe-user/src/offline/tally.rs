@@ -4,15 +4,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{
-    feed::Take,
-    minutes::Minutes,
-    route,
-    spread::Spread,
-    top::Top,
-    verdict::{self, Hidden, How},
+use super::{feed::Take, minutes::Minutes, route, spread::Spread, top::Top};
+use crate::access_log::{
+    Entry, Field, Format,
+    how::{self, Hidden, How},
 };
-use crate::access_log::{Entry, Field, Format};
 
 /// Routes and upstreams that a thread keeps apart.
 const MOST_ROUTES: usize = 10_000;
@@ -108,7 +104,7 @@ impl Tally {
         if failed {
             self.failed(entry, status);
         } else if self.has_upstream {
-            match verdict::hidden(entry, status) {
+            match how::hidden(entry, status) {
                 Hidden::Nothing => {}
                 hidden => self.hidden(entry, status, hidden),
             }
@@ -128,7 +124,7 @@ impl Tally {
 
     #[cold]
     fn failed(&mut self, entry: &Entry<'_>, status: u16) {
-        let how = verdict::failed(entry, status, self.format.escape());
+        let how = how::failed(entry, status, self.format.escape());
         *self.failures.entry((how, status)).or_default() += 1;
         route::write(entry, &mut self.route);
         self.routes.add(&self.route, status);

@@ -5,11 +5,8 @@ use std::{
     fmt::{self, Write},
 };
 
-use super::{
-    report::{Access, ErrorMessages, Named, Report, Times},
-    verdict::How,
-};
-use crate::{clock::Time, correlator::Cause, sinks::printable::printable};
+use super::report::{Access, ErrorMessages, Named, Report, Times};
+use crate::{access_log::how::How, clock::Time, correlator::Cause, sinks::printable::printable};
 
 /// The report as lines, each with its end. What logs hold is escaped.
 #[must_use]

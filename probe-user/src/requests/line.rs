@@ -1,5 +1,6 @@
 //! The beginning of a request: its method and path.
 
+use nginx_probe_ebpf::connection::REQUEST_LEN;
 use serde::Serialize;
 
 /// Bytes of a method; HTTP's own and `WebDAV`'s are shorter.
@@ -18,6 +19,16 @@ pub struct RequestLine {
 }
 
 impl RequestLine {
+    /// Reads a whole request line of a log, cut as one of the kernel half is, so that both are the
+    /// same.
+    #[must_use]
+    pub fn parse_whole(line: &[u8]) -> Option<Self> {
+        Self::parse(line.get(..REQUEST_LEN).unwrap_or(line)).map(|read| Self {
+            cut: line.len() > REQUEST_LEN && read.cut,
+            ..read
+        })
+    }
+
     /// Reads the first bytes of a request, up to a NUL when there is one. Nothing when they are no
     /// request of HTTP/1.
     #[must_use]

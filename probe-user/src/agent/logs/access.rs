@@ -8,10 +8,10 @@ use std::{
 };
 
 use crate::{
-    access_log::{Entry, Format},
+    access_log::{Entry, Field, Format, how::How},
     clock::Time,
     config::LogFormat,
-    facts::Event,
+    facts::{Event, Logged},
     sinks::{metrics::Durations, printable::printable},
 };
 
@@ -28,6 +28,9 @@ const SAMPLE: usize = 200;
 /// with which draining workers go on.
 const MAX_FORMATS: usize = 8;
 
+/// Failures of one look that are told one by one; more are told by what they have in common.
+const MAX_TOLD: usize = 4096;
+
 /// Failures or answers by status.
 type Codes = BTreeMap<u16, u64>;
 
@@ -41,6 +44,9 @@ pub(super) struct AccessReader {
     now: Option<Time>,
     codes: Codes,
     late: BTreeMap<u64, Codes>,
+    /// Failures, each with the second of its line when that is late.
+    told: Vec<(Option<u64>, Logged)>,
+    untold: BTreeMap<(Option<u64>, u16, How), u64>,
     unparsed: u64,
     misfits: u64,
     sample: String,
@@ -55,11 +61,19 @@ impl AccessReader {
             now: None,
             codes: Codes::new(),
             late: BTreeMap::new(),
+            told: Vec::new(),
+            untold: BTreeMap::new(),
             unparsed: 0,
             misfits: 0,
             sample: String::new(),
             said: None,
         }
+    }
+
+    /// Whether its formats tell what upstreams answered.
+    pub(super) fn has_upstream_status(&self) -> bool {
+        let gives = |format: &Compiled| format.1.gives(Field::UpstreamStatus);
+        self.formats.iter().all(gives)
     }
 
     /// Another `access_log` names the same file.
@@ -84,13 +98,11 @@ impl AccessReader {
 
     pub(super) fn line(&mut self, line: &[u8]) {
         let mut entry = Entry::default();
-        let fits = self
-            .formats
-            .iter()
-            .any(|(_, format)| format.parse(line, &mut entry));
-        if !fits {
+        let mut formats = self.formats.iter();
+        let Some((_, format)) = formats.find(|(_, format)| format.parse(line, &mut entry)) else {
             return self.misfit(line);
-        }
+        };
+        let escape = format.escape();
         if let Some(micros) = entry.request_time() {
             self.durations.request.observe(seconds(micros));
         }
@@ -104,25 +116,42 @@ impl AccessReader {
             self.unparsed += 1;
             return;
         };
-        let codes = match entry.time().filter(|_| status >= 500) {
-            Some(logged) => self.codes_of(logged),
-            None => &mut self.codes,
-        };
+        let failed = Logged::of(&entry, escape);
+        let late = failed
+            .as_ref()
+            .and(entry.time())
+            .and_then(|at| self.late(at));
+        let codes = late.map_or(&mut self.codes, |second| {
+            self.late.entry(second).or_default()
+        });
         *codes.entry(status).or_default() += 1;
+        if let Some(failed) = failed {
+            self.failed(late, failed);
+        }
     }
 
-    /// Where a failure that was logged then is counted, in microseconds since 1970.
-    fn codes_of(&mut self, logged: i64) -> &mut Codes {
+    fn failed(&mut self, late: Option<u64>, failed: Logged) {
+        if self.told.len() < MAX_TOLD {
+            self.told.push((late, failed));
+        } else {
+            let alike = (late, failed.status, failed.how);
+            *self.untold.entry(alike).or_default() += 1;
+        }
+    }
+
+    /// The second at which a failure that was logged then is counted, in microseconds since 1970;
+    /// none when that is now.
+    fn late(&mut self, logged: i64) -> Option<u64> {
         let now = *self.now.get_or_insert_with(Time::now);
         let logged = Time(u64::try_from(logged).unwrap_or_default());
         if now.since(logged) <= LATE {
-            return &mut self.codes;
+            return None;
         }
-        let mut second = logged.0 / 1_000_000;
+        let second = logged.0 / 1_000_000;
         if self.late.len() >= MAX_LATE && !self.late.contains_key(&second) {
-            second = self.late.last_key_value().map_or(second, |(last, _)| *last);
+            return self.late.last_key_value().map(|(last, _)| *last);
         }
-        self.late.entry(second).or_default()
+        Some(second)
     }
 
     fn misfit(&mut self, line: &[u8]) {
@@ -146,11 +175,25 @@ impl AccessReader {
         let late = late
             .into_iter()
             .map(|(second, codes)| (Some(Time(second * 1_000_000)), codes));
-        let facts = late
+        let codes = late
             .chain((!codes.is_empty()).then_some((None, codes)))
-            .map(|(time, codes)| (time, Event::Responses(codes)))
-            .collect();
-        (parsed, take(&mut self.unparsed), facts)
+            .map(|(time, codes)| (time, Event::Responses(codes)));
+        let alike = take(&mut self.untold).into_iter();
+        let alike =
+            alike.map(|((late, status, how), count)| (late, Logged::several(status, how, count)));
+        let mut told = take(&mut self.told);
+        told.extend(alike);
+        // Oldest first, those of the same second in the order of the log.
+        told.sort_by_key(|(late, _)| late.unwrap_or(u64::MAX));
+        let told = told.into_iter().map(|(late, logged)| {
+            let time = late.map(|second| Time(second * 1_000_000));
+            (time, Event::Logged(Box::new(logged)))
+        });
+        (
+            parsed,
+            take(&mut self.unparsed),
+            codes.chain(told).collect(),
+        )
     }
 
     /// What is to be said about lines that do not fit, once in a while.
@@ -211,13 +254,15 @@ mod tests {
         reader.line(b"nonsense");
         let (parsed, unparsed, facts) = reader.finish();
         assert_eq!((parsed, unparsed), (4, 1));
-        let shown: Vec<_> = facts
-            .into_iter()
-            .map(|(time, event)| match event {
-                Event::Responses(codes) => (time.map(|time| time.to_string()), codes),
+        let text = |time: Option<Time>| time.map(|time| time.to_string());
+        let (mut shown, mut failed) = (Vec::new(), Vec::new());
+        for (time, event) in facts {
+            match event {
+                Event::Responses(codes) => shown.push((text(time), codes)),
+                Event::Logged(logged) => failed.push((text(time), logged.status)),
                 other => panic!("{other:?}"),
-            })
-            .collect();
+            }
+        }
         let at = |second| Some(format!("2025-12-31T23:00:0{second}.000000Z"));
         assert_eq!(
             shown,
@@ -227,6 +272,7 @@ mod tests {
                 (None, BTreeMap::from([(200, 1)])),
             ]
         );
+        assert_eq!(failed, [(at(0), 500), (at(1), 502), (at(1), 502)]);
         assert!(reader.finish().2.is_empty());
     }
 

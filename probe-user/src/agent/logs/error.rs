@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, mem::take, time::Duration};
 use crate::{
     clock::Time,
     error_log::{Civil, Class, Level, Parsed, Zone, records},
-    facts::Event,
+    facts::{Event, Noted},
     rooted::Root,
     sinks::printable::printable,
 };
@@ -19,6 +19,9 @@ const KEPT: usize = 4096;
 const MAX_MESSAGE: usize = 500;
 /// Refused configurations of one look that are passed on.
 const MAX_REFUSED: usize = 16;
+
+/// Messages about requests of one look that are passed on; more are counted by their class alone.
+const MAX_NOTED: usize = 4096;
 
 /// What was logged longer ago than this has the time of its line.
 const LATE: Duration = Duration::from_secs(2);
@@ -36,6 +39,7 @@ pub(super) struct ErrorReader {
     block: Vec<u8>,
     messages: BTreeMap<(Level, &'static str), u64>,
     refused: Vec<(Option<Civil>, String)>,
+    noted: Vec<(Civil, Box<Noted>)>,
     parsed: u64,
     unparsed: u64,
     /// A record came before, so that a continuation may be its.
@@ -77,7 +81,14 @@ impl ErrorReader {
         for record in records(&block) {
             let lines = u64::from(record.lines);
             let (time, level, class, message) = match Parsed::of(record.bytes) {
-                Parsed::Line(line) => (Some(line.time), line.level, line.class, line.message),
+                Parsed::Line(line) => {
+                    if self.noted.len() < MAX_NOTED
+                        && let Some(noted) = Noted::of(&line)
+                    {
+                        self.noted.push((line.time, Box::new(noted)));
+                    }
+                    (Some(line.time), line.level, line.class, line.message)
+                }
                 Parsed::Console(line) => {
                     let level = line.level.unwrap_or(Level::Emerg);
                     (None, level, line.class, line.message)
@@ -117,7 +128,10 @@ impl ErrorReader {
             let late = time.and_then(|time| self.late(time, now));
             (late, Event::ConfigRefused(message))
         });
-        let facts = refused.collect();
+        let mut facts: Vec<_> = refused.collect();
+        for (time, noted) in take(&mut self.noted) {
+            facts.push((self.late(time, now), Event::Noted(noted)));
+        }
         self.caught_up |= !take(&mut self.read_any);
         Messages {
             parsed: take(&mut self.parsed),
@@ -162,9 +176,11 @@ mod tests {
         assert_eq!(counts[0], ((Level::Emerg, "config_refused"), 1));
         assert!(matches!(
             &messages.facts[..],
-            [(Some(time), Event::ConfigRefused(message))]
+            [(Some(time), Event::ConfigRefused(message)), (Some(_), Event::Noted(note))]
                 if message.contains("unknown directive")
                     && time.to_string() == "2026-01-02T03:04:05.000000Z"
+                    && note.client.as_deref() == Some("127.0.0.1")
+                    && note.request.as_ref().is_some_and(|request| request.path == "/")
         ));
         assert!(reader.finish().counts.is_empty());
     }

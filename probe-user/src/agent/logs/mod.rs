@@ -138,6 +138,17 @@ impl Logs {
             .any(|log| log.instance == *instance && log.problem.is_none())
     }
 
+    /// Whether an access log of an instance is read; if so, whether each has the upstreams' statuses.
+    pub(super) fn reads_answers(&self, instance: &Instance) -> Option<bool> {
+        let of_instance = |log: &&Log| log.instance == *instance && log.problem.is_none();
+        let mut logs = self.readers.of(Kind::Access).filter(of_instance).peekable();
+        logs.peek()?;
+        Some(logs.all(|log| match &log.lines {
+            Lines::Access(reader) => reader.has_upstream_status(),
+            Lines::Error(_) => false,
+        }))
+    }
+
     /// From now on a log that was made after the agent's start is read from its beginning.
     pub(super) fn settled(&mut self) {
         self.settled = true;

@@ -5,7 +5,7 @@ use crate::{
     correlator::Failed,
     facts::{Event, Fact, Sender},
     records::Record,
-    requests::{Attempt, End},
+    requests::{Answer, Attempt, End},
 };
 
 const START: Time = Time(1_700_000_000_000_000);

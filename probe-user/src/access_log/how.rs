@@ -6,10 +6,8 @@
 
 use serde::Serialize;
 
-use crate::{
-    access_log::{Entry, Escape, Field},
-    correlator::Cause,
-};
+use super::{Entry, Escape, Field};
+use crate::correlator::Cause;
 
 /// Elements of an `$upstream_…` list that are looked at; nginx tries an upstream far less often.
 const MOST_ATTEMPTS: usize = 64;

@@ -1,0 +1,412 @@
+//! Failed answers, each put together from what the sources say of it, whoever says it first.
+//!
+//! Bounded: of too many the oldest are decided with what is known, and what is known of the decided
+//! shrinks to how many there were.
+
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    time::Duration,
+};
+
+use super::{Cause, expected::Expected, notes::Notes};
+use crate::{
+    clock::Time,
+    error_log::{self, Class},
+    facts::{Instance, Logged, Noted},
+    requests::{Answer, RequestLine},
+};
+
+/// An answer whose cause is not proven waits so long for what other sources say of it: a log is read
+/// within 50 ms of being written.
+pub(super) const WAIT: Duration = Duration::from_millis(300);
+/// A log tells of an answer at most this long after it was sent: a buffered one is written when its
+/// buffer is full or its `flush=` is over.
+pub(super) const LOGGED_WITHIN: Duration = Duration::from_mins(10);
+/// Answers that are kept one by one.
+const MAX_CASES: usize = 8_192;
+/// Messages that are kept of one answer.
+const MAX_NOTES: usize = 4;
+/// Answers to the same request that are looked at for the one a line is about.
+const MAX_LOOKS: usize = 64;
+
+/// One failed answer.
+#[derive(Debug)]
+pub(super) struct Case {
+    pub time: Time,
+    pub instance: Instance,
+    /// What the client was sent; of one that nobody could read, what it was sent if it was told of
+    /// by nginx or the upstream.
+    pub status: u16,
+    pub key: u64,
+    pub client: Option<String>,
+    pub answer: Option<Box<Answer>>,
+    pub logged: Option<Box<Logged>>,
+    pub notes: Vec<Box<Noted>>,
+    /// Until when it waits; none when it is decided.
+    pub due: Option<Time>,
+    /// Once it is decided.
+    pub cause: Cause,
+    /// The status of an answer that nobody could read is as told by nginx or the upstream.
+    pub unread: bool,
+    /// A line of the access log is still to come.
+    pub unlogged: bool,
+    /// How many messages can be about it: one for each attempt at an upstream.
+    pub attempts: usize,
+    noted: usize,
+}
+
+impl Case {
+    /// Whether a message can be about this answer.
+    fn may_have(&self, class: &Class) -> bool {
+        let fits = match class.answer {
+            error_log::Answer::Status(status) => {
+                status == self.status
+                    || class.cause == Some(Cause::Limited)
+                    // Of an earlier attempt, or before an `error_page` changed it.
+                    || self.attempts > 1
+                    || self.status < 500
+            }
+            error_log::Answer::Fails => true,
+            error_log::Answer::Unharmed => class.cause.is_some(),
+            error_log::Answer::NoAnswer => false,
+        };
+        fits && self.noted < self.attempts.clamp(1, MAX_NOTES)
+    }
+}
+
+/// All of them.
+#[derive(Default)]
+pub(super) struct Cases {
+    cases: HashMap<u64, Case>,
+    last: u64,
+    /// In the order in which they began.
+    order: VecDeque<u64>,
+    waiting: BTreeSet<(Time, u64)>,
+    by_request: HashMap<(Instance, u64), VecDeque<u64>>,
+    /// Those whose lines are to come.
+    by_status: HashMap<(Instance, u16), VecDeque<u64>>,
+    /// Decided ones of which no more than that is known.
+    pub spilled: Expected,
+    pub notes: Notes,
+}
+
+/// Names a request: zero for one that is not known.
+pub(super) fn key(request: Option<&RequestLine>) -> u64 {
+    let Some(request) = request else {
+        return 0;
+    };
+    let mut hasher = DefaultHasher::new();
+    (&request.method, &request.path).hash(&mut hasher);
+    hasher.finish().max(1)
+}
+
+/// An address without its port.
+pub(super) fn host(client: &str) -> &str {
+    match client.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            // One of IPv6 without a port has colons of its own.
+            match host
+                .strip_prefix('[')
+                .and_then(|host| host.strip_suffix(']'))
+            {
+                Some(host) => host,
+                None if host.contains(':') => client,
+                None => host,
+            }
+        }
+        _ => client,
+    }
+}
+
+fn same_client(one: Option<&str>, other: Option<&str>) -> bool {
+    matches!((one, other), (Some(one), Some(other)) if host(one) == host(other))
+}
+
+impl Cases {
+    /// Whether none waits.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Begins one that is not decided.
+    pub(super) fn begin(
+        &mut self,
+        (time, instance): (Time, &Instance),
+        (answer, logged): (Option<Box<Answer>>, Option<Box<Logged>>),
+        status: u16,
+    ) -> u64 {
+        let of_answer = answer.as_ref();
+        let request = of_answer
+            .and_then(|answer| answer.request.as_ref())
+            .or_else(|| logged.as_ref().and_then(|logged| logged.request.as_ref()));
+        let client = of_answer
+            .and_then(|answer| answer.client.as_ref())
+            .or_else(|| logged.as_ref().and_then(|logged| logged.client.as_ref()));
+        let failed = |statuses: &[Option<u16>]| {
+            statuses
+                .iter()
+                .filter(|s| s.is_none_or(|s| s >= 500))
+                .count()
+        };
+        let attempts = match (&answer, &logged) {
+            (Some(answer), _) => answer.attempts.len(),
+            (None, Some(logged)) => failed(&logged.upstream_status),
+            _ => 0,
+        };
+        let case = Case {
+            time,
+            instance: instance.clone(),
+            status,
+            key: key(request),
+            client: client.cloned(),
+            unread: of_answer.is_some_and(|answer| answer.status.is_none()),
+            unlogged: logged.is_none(),
+            answer,
+            logged,
+            notes: Vec::new(),
+            due: None,
+            cause: Cause::Unknown,
+            attempts: attempts.max(1),
+            noted: 0,
+        };
+        self.last += 1;
+        let id = self.last;
+        self.order.push_back(id);
+        let request = (instance.clone(), case.key);
+        self.by_request.entry(request).or_default().push_back(id);
+        if case.unlogged {
+            let status = (instance.clone(), status);
+            self.by_status.entry(status).or_default().push_back(id);
+        }
+        self.cases.insert(id, case);
+        id
+    }
+
+    pub(super) fn get(&self, id: u64) -> Option<&Case> {
+        self.cases.get(&id)
+    }
+
+    /// Has one wait for what others say, at most until then.
+    pub(super) fn wait(&mut self, id: u64, due: Time) {
+        if let Some(case) = self.cases.get_mut(&id) {
+            if let Some(before) = case.due.replace(due) {
+                self.waiting.remove(&(before, id));
+            }
+            self.waiting.insert((due, id));
+        }
+    }
+
+    /// The next one that has waited long enough, or for which there is no room.
+    pub(super) fn next_due(&self, now: Time) -> Option<u64> {
+        let first = self.waiting.first().filter(|(due, _)| *due <= now);
+        first.map(|(_, id)| *id).or_else(|| {
+            let full = self.waiting.len() > MAX_CASES / 2;
+            self.waiting.first().filter(|_| full).map(|(_, id)| *id)
+        })
+    }
+
+    /// Decides one. What was said of it is given; it stays to be found by what is said later, unless
+    /// nothing can come any more.
+    pub(super) fn decide(&mut self, id: u64, cause: Cause, awaits_line: bool) {
+        let Some(case) = self.cases.get_mut(&id) else {
+            return;
+        };
+        if let Some(due) = case.due.take() {
+            self.waiting.remove(&(due, id));
+        }
+        case.cause = cause;
+        case.answer = None;
+        case.logged = None;
+        case.notes = Vec::new();
+        case.unlogged &= awaits_line;
+    }
+
+    /// Forgets one that was none.
+    pub(super) fn forget(&mut self, id: u64) {
+        if let Some(case) = self.cases.remove(&id) {
+            if let Some(due) = case.due {
+                self.waiting.remove(&(due, id));
+            }
+            // The queues lose it when they come to it.
+        }
+    }
+
+    /// The answer that a line of the access log is about, as far as it is told: the same request of
+    /// the same client first, then the same request, then the same status.
+    pub(super) fn of_line(&mut self, instance: &Instance, logged: &Logged) -> Option<u64> {
+        let request = (instance.clone(), key(logged.request.as_ref()));
+        let cases = &self.cases;
+        let fits = |id: &u64| {
+            let case = cases.get(id)?;
+            (case.unlogged && case.status == logged.status).then_some(case)
+        };
+        let mut found = None;
+        if request.1 != 0
+            && let Some(ids) = self.by_request.get_mut(&request)
+        {
+            trim(ids, cases);
+            for (id, case) in ids
+                .iter()
+                .take(MAX_LOOKS)
+                .filter_map(|id| Some((*id, fits(id)?)))
+            {
+                if same_client(case.client.as_deref(), logged.client.as_deref()) {
+                    found = Some(id);
+                    break;
+                }
+                found = found.or(Some(id));
+            }
+        }
+        if found.is_none() {
+            let status = (instance.clone(), logged.status);
+            let ids = self.by_status.get_mut(&status)?;
+            trim(ids, cases);
+            let known = request.1 != 0;
+            let mut ids = ids.iter().take(MAX_LOOKS);
+            // One of which the request is known is some other line's, unless names differ.
+            found = ids
+                .clone()
+                .find(|id| fits(id).is_some_and(|case| !known || case.key == 0))
+                .or_else(|| ids.find(|id| fits(id).is_some()))
+                .copied();
+        }
+        found
+    }
+
+    /// Adds the line that [`Self::of_line`] found to be about it. One that is decided is not changed.
+    pub(super) fn add_line(&mut self, id: u64, logged: Box<Logged>) {
+        if let Some(case) = self.cases.get_mut(&id) {
+            case.unlogged = false;
+            if case.due.is_some() {
+                case.status = logged.status;
+                case.unread = false;
+                case.logged = Some(logged);
+            }
+        }
+    }
+
+    /// The answer that a message is about: one that waits first.
+    pub(super) fn of_note(&mut self, instance: &Instance, note: &Noted) -> Option<u64> {
+        let cases = &self.cases;
+        let mut found = None;
+        for key in [key(note.request.as_ref()), 0] {
+            let Some(ids) = self.by_request.get_mut(&(instance.clone(), key)) else {
+                continue;
+            };
+            trim_old(ids, cases);
+            for id in ids.iter().take(MAX_LOOKS) {
+                let Some(case) = cases.get(id).filter(|case| case.may_have(note.class)) else {
+                    continue;
+                };
+                let fits = if case.key == 0 {
+                    case.answer
+                        .as_ref()
+                        .is_some_and(|answer| answer.pid == note.pid)
+                } else {
+                    same_client(case.client.as_deref(), note.client.as_deref())
+                };
+                if !fits || case.time.since(note_time(case)) > LOGGED_WITHIN {
+                    continue;
+                }
+                if case.due.is_some() {
+                    return Some(*id);
+                }
+                found = found.or(Some(*id));
+            }
+            if found.is_some() || key == 0 {
+                break;
+            }
+        }
+        found
+    }
+
+    pub(super) fn add_note(&mut self, id: u64, note: Box<Noted>) {
+        if let Some(case) = self.cases.get_mut(&id) {
+            case.noted += 1;
+            if case.due.is_some() {
+                case.notes.push(note);
+            }
+        }
+    }
+
+    /// Takes the messages that came before it.
+    pub(super) fn take_notes(&mut self, id: u64, now: Time) {
+        let Some(case) = self.cases.get_mut(&id) else {
+            return;
+        };
+        while case.noted < case.attempts.clamp(1, MAX_NOTES) {
+            let wanted = |note: &Noted| {
+                let connection = case.logged.as_ref().and_then(|logged| logged.connection);
+                let same = match (connection, note.connection) {
+                    (Some(one), Some(other)) => one == other,
+                    _ => same_client(case.client.as_deref(), note.client.as_deref()),
+                };
+                same && case.may_have(note.class)
+            };
+            let Some(note) = self.notes.take(&case.instance, case.key, now, wanted) else {
+                return;
+            };
+            case.noted += 1;
+            case.notes.push(note);
+        }
+    }
+
+    /// Lets go of those of which nothing more can come, and of the oldest of too many; gives one that
+    /// must be decided before.
+    pub(super) fn shrink(&mut self, now: Time) -> Option<u64> {
+        while let Some(id) = self.order.front() {
+            let id = *id;
+            let Some(case) = self.cases.get(&id) else {
+                self.order.pop_front();
+                continue;
+            };
+            let old = now.since(case.time) > LOGGED_WITHIN;
+            if !old && self.cases.len() <= MAX_CASES {
+                break;
+            }
+            if case.due.is_some() {
+                return Some(id);
+            }
+            self.order.pop_front();
+            if let Some(case) = self.cases.remove(&id)
+                && case.unlogged
+                && !old
+            {
+                self.spilled
+                    .add(case.time, &case.instance, case.status, case.cause);
+            }
+        }
+        // Queues of requests that are over.
+        if self.by_request.len() > 2 * MAX_CASES {
+            let cases = &self.cases;
+            self.by_request.retain(|_, ids| {
+                ids.retain(|id| cases.contains_key(id));
+                !ids.is_empty()
+            });
+        }
+        None
+    }
+}
+
+fn note_time(case: &Case) -> Time {
+    case.time
+}
+
+/// Removes what is over from the front.
+fn trim(ids: &mut VecDeque<u64>, cases: &HashMap<u64, Case>) {
+    while let Some(id) = ids.front()
+        && cases.get(id).is_none_or(|case| !case.unlogged)
+    {
+        ids.pop_front();
+    }
+}
+
+/// Removes what is forgotten from the front.
+fn trim_old(ids: &mut VecDeque<u64>, cases: &HashMap<u64, Case>) {
+    while let Some(id) = ids.front()
+        && !cases.contains_key(id)
+    {
+        ids.pop_front();
+    }
+}

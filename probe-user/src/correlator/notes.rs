@@ -1,0 +1,82 @@
+//! Messages of the error log that came before the answers that they are about.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
+
+use crate::{
+    clock::Time,
+    facts::{Instance, Noted},
+};
+
+use super::cases::key;
+
+/// A message comes at most this long before its answer: as long as nginx may try other upstreams.
+const BEFORE: Duration = Duration::from_mins(1);
+/// Messages that are kept.
+const MAX_KEPT: usize = 4_096;
+
+/// Messages, by the request that they are about.
+#[derive(Default)]
+pub(super) struct Notes {
+    by_request: HashMap<(Instance, u64), VecDeque<(Time, Box<Noted>)>>,
+    order: VecDeque<(Time, Instance, u64)>,
+    kept: usize,
+}
+
+impl Notes {
+    /// Keeps one.
+    pub(super) fn keep(&mut self, time: Time, instance: &Instance, note: Box<Noted>) {
+        let key = key(note.request.as_ref());
+        self.order.push_back((time, instance.clone(), key));
+        let kept = self.by_request.entry((instance.clone(), key)).or_default();
+        kept.push_back((time, note));
+        self.kept += 1;
+    }
+
+    /// Takes the oldest that is wanted.
+    pub(super) fn take(
+        &mut self,
+        instance: &Instance,
+        key: u64,
+        now: Time,
+        wanted: impl Fn(&Noted) -> bool,
+    ) -> Option<Box<Noted>> {
+        let of = (instance.clone(), key);
+        let kept = self.by_request.get_mut(&of)?;
+        let fits = |(time, note): &(Time, Box<Noted>)| now.since(*time) <= BEFORE && wanted(note);
+        let at = kept.iter().take(MAX_LOOKS).position(fits)?;
+        let (_, note) = kept.remove(at)?;
+        self.kept -= 1;
+        if kept.is_empty() {
+            self.by_request.remove(&of);
+        }
+        Some(note)
+    }
+
+    /// Forgets those that are about no answer any more, and the oldest of too many.
+    pub(super) fn expire(&mut self, now: Time) {
+        while let Some((time, instance, key)) = self.order.front() {
+            if now.since(*time) <= BEFORE && self.kept <= MAX_KEPT {
+                break;
+            }
+            let (time, of) = (*time, (instance.clone(), *key));
+            self.order.pop_front();
+            // It may have been taken.
+            let Some(kept) = self.by_request.get_mut(&of) else {
+                continue;
+            };
+            if kept.front().is_some_and(|(first, _)| *first <= time) {
+                kept.pop_front();
+                self.kept -= 1;
+            }
+            if kept.is_empty() {
+                self.by_request.remove(&of);
+            }
+        }
+    }
+}
+
+/// Messages about the same request that are looked at.
+const MAX_LOOKS: usize = 64;

@@ -1,0 +1,218 @@
+//! What the sources saw of one failed answer, each as a sign that the rules know.
+
+use super::Cause;
+use crate::{
+    access_log::how::How,
+    error_log::Class,
+    facts::{Logged, Sources},
+    requests::{Answer, Origin},
+};
+
+/// One thing that a source saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Sign {
+    // The kernel half, of the answer's own bytes.
+    /// The last upstream's status was passed on.
+    PassedOn,
+    /// The last upstream failed, and what the client was sent could not be read.
+    Unseen,
+    /// The last upstream's status was replaced by a failure.
+    Replaced,
+    /// The last upstream failed and the client was sent something better.
+    Masked,
+    /// The last upstream could not be reached.
+    Refused,
+    /// The last upstream took too long.
+    TimedOut,
+    /// The last upstream closed, or its answer was not valid.
+    Closed,
+    /// No upstream had a part in it.
+    Own,
+    /// nginx itself began an error answer with that status.
+    Made,
+    /// A call failed for want of a descriptor.
+    NoDescriptor,
+    /// A call failed for want of space on a disk.
+    NoSpace,
+    /// A call failed for want of memory.
+    NoMemory,
+    /// A call failed for want of a permission.
+    NoPermission,
+    // A message for the error log: where it was made, or in the log.
+    SaidAuth,
+    SaidLua,
+    SaidDescriptor,
+    SaidSpace,
+    SaidMemory,
+    SaidSlots,
+    SaidCycle,
+    SaidConfig,
+    SaidPermission,
+    SaidLimit,
+    SaidRefused,
+    SaidTimeout,
+    SaidClosed,
+    /// A message would have been seen, and there was none.
+    Silent,
+    // The access log.
+    LoggedPassedOn,
+    LoggedReplaced,
+    LoggedMasked,
+    LoggedRefused,
+    LoggedTimedOut,
+    LoggedClosed,
+    /// The upstream gave no answer; why the format does not tell.
+    LoggedNoAnswer,
+    /// The upstream's own, or nginx's about it: the format does not tell.
+    LoggedEither,
+    /// nginx gave up on the way to an upstream.
+    LoggedExhausted,
+    /// No upstream had a part in it.
+    LoggedOwn,
+    /// The format does not tell.
+    LoggedUntold,
+    // The configuration.
+    /// It may answer such a request with that very status.
+    Configured,
+}
+
+/// A set of signs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Signs(u64);
+
+impl Signs {
+    pub(super) const fn with(self, sign: Sign) -> Self {
+        Self(self.0 | 1 << sign as u8)
+    }
+
+    pub(super) const fn has(self, sign: Sign) -> bool {
+        self.0 & 1 << sign as u8 != 0
+    }
+
+    pub(super) fn any(self, of: &[Sign]) -> bool {
+        of.iter().any(|sign| self.has(*sign))
+    }
+
+    pub(super) fn all(self, of: &[Sign]) -> bool {
+        of.iter().all(|sign| self.has(*sign))
+    }
+
+    pub(super) const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// The signs of one answer, by who saw them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub kernel: Signs,
+    pub error_log: Signs,
+    pub access_log: Signs,
+    /// What follows from the configuration, and from what nobody said.
+    pub inferred: Signs,
+}
+
+impl Seen {
+    pub(super) const fn all(self) -> Signs {
+        self.kernel
+            .and(self.error_log)
+            .and(self.access_log)
+            .and(self.inferred)
+    }
+}
+
+/// What the kernel half's record of an answer says, that was sent with `status`.
+pub(super) fn of_answer(answer: &Answer, status: u16, logged: Option<&Logged>) -> Signs {
+    let mut signs = Signs::default();
+    // Of a client that speaks HTTP/2, attempts may be another request's: a line that tells is better.
+    let told = logged.is_some_and(|logged| logged.how != How::Untold);
+    let origin = if answer.opaque && told && !answer.attempts.is_empty() {
+        None
+    } else if answer.opaque && answer.status.is_none() {
+        let theirs = answer.attempts.last().and_then(|last| last.status());
+        // What the log has is another status than the upstream's.
+        let replaced = logged.is_some() && theirs.is_some_and(|theirs| theirs != status);
+        Some(match answer.origin() {
+            Origin::Unseen if replaced => Origin::Intercepted,
+            origin => origin,
+        })
+    } else {
+        Some(answer.origin())
+    };
+    signs = match origin {
+        Some(Origin::Upstream) => signs.with(Sign::PassedOn),
+        Some(Origin::Unseen) => signs.with(Sign::Unseen),
+        Some(Origin::Intercepted) => signs.with(Sign::Replaced),
+        Some(Origin::Masked) => signs.with(Sign::Masked),
+        Some(Origin::Refused) => signs.with(Sign::Refused),
+        Some(Origin::TimedOut) => signs.with(Sign::TimedOut),
+        Some(Origin::Closed) => signs.with(Sign::Closed),
+        Some(Origin::Own) => signs.with(Sign::Own),
+        Some(Origin::Saved) | None => signs,
+    };
+    if answer.made == Some(status) {
+        signs = signs.with(Sign::Made);
+    }
+    signs = match answer.failed {
+        Some((_, "EMFILE" | "ENFILE")) => signs.with(Sign::NoDescriptor),
+        Some((_, "ENOSPC" | "EDQUOT" | "EROFS")) => signs.with(Sign::NoSpace),
+        Some((_, "ENOMEM" | "ENOBUFS")) => signs.with(Sign::NoMemory),
+        Some((_, "EACCES" | "EPERM")) => signs.with(Sign::NoPermission),
+        _ => signs,
+    };
+    match answer.explained() {
+        Some(message) => signs.and(of_class(message.class)),
+        None => signs,
+    }
+}
+
+/// What a line of the access log says.
+pub(super) const fn of_how(how: How) -> Signs {
+    Signs(0).with(match how {
+        How::Upstream => Sign::LoggedPassedOn,
+        How::Intercepted => Sign::LoggedReplaced,
+        How::Masked => Sign::LoggedMasked,
+        How::NoConnection => Sign::LoggedRefused,
+        How::TimedOut => Sign::LoggedTimedOut,
+        How::Closed => Sign::LoggedClosed,
+        How::NoAnswer => Sign::LoggedNoAnswer,
+        How::UpstreamOrNginx => Sign::LoggedEither,
+        How::Exhausted => Sign::LoggedExhausted,
+        How::Nginx => Sign::LoggedOwn,
+        How::Untold => Sign::LoggedUntold,
+    })
+}
+
+/// What a message for the error log says.
+pub(super) const fn of_class(class: &Class) -> Signs {
+    let said = match class.cause {
+        Some(Cause::AuthRequest) => Sign::SaidAuth,
+        Some(Cause::LuaError) => Sign::SaidLua,
+        Some(Cause::FdExhaustion) => Sign::SaidDescriptor,
+        Some(Cause::DiskFull) => Sign::SaidSpace,
+        Some(Cause::MemoryExhaustion) => Sign::SaidMemory,
+        Some(Cause::WorkerConnections) => Sign::SaidSlots,
+        Some(Cause::RedirectCycle) => Sign::SaidCycle,
+        Some(Cause::ConfigError) => Sign::SaidConfig,
+        Some(Cause::PermissionDenied) => Sign::SaidPermission,
+        Some(Cause::Limited) => Sign::SaidLimit,
+        Some(Cause::UpstreamRefused) => Sign::SaidRefused,
+        Some(Cause::UpstreamTimeout) => Sign::SaidTimeout,
+        Some(Cause::UpstreamClosed) => Sign::SaidClosed,
+        _ => return Signs(0),
+    };
+    Signs(0).with(said)
+}
+
+/// What follows from there being no message, and from what the configuration says.
+pub(super) fn inferred(sources: Sources, said: bool, configured: bool) -> Signs {
+    let mut signs = Signs::default();
+    if !said && (sources.messages || sources.error_log) {
+        signs = signs.with(Sign::Silent);
+    }
+    if configured {
+        signs = signs.with(Sign::Configured);
+    }
+    signs
+}

@@ -1,0 +1,178 @@
+//! What nginx's own logs say of one failed answer.
+
+use crate::{
+    access_log::{
+        Entry, Escape, Field,
+        how::{self, Hidden, How},
+    },
+    errnos,
+    error_log::{Class, Level, Line},
+    requests::RequestLine,
+    sinks::printable::printable,
+};
+
+/// Attempts at upstreams that are kept of one line; nginx makes far fewer.
+const MAX_ATTEMPTS: usize = 8;
+/// The longest name that is kept, in bytes.
+const MAX_NAME: usize = 128;
+
+/// A failed answer, or several alike, that the access log tells of: one with a status of 500 or
+/// above, or one that hides an upstream's failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logged {
+    /// What the client was sent.
+    pub status: u16,
+    /// What the line says of the way to it.
+    pub how: How,
+    /// The upstreams' statuses in order; nothing for one that brought none, or where the format
+    /// does not tell.
+    pub upstream_status: Vec<Option<u16>>,
+    /// The last upstream's address.
+    pub upstream: Option<String>,
+    /// The request, where the format tells.
+    pub request: Option<RequestLine>,
+    /// The client's address, as `realip` left it.
+    pub client: Option<String>,
+    /// The connection's number, as the error log has it.
+    pub connection: Option<u64>,
+    /// The worker, in its own pid namespace.
+    pub pid: Option<u32>,
+    /// So many of them. Of more than one nothing but status and way is known.
+    pub count: u64,
+}
+
+impl Logged {
+    /// What a line says; nothing when it tells of no failure.
+    #[must_use]
+    pub fn of(entry: &Entry<'_>, escape: Escape) -> Option<Self> {
+        let status = entry.status()?;
+        let how = if status >= 500 {
+            how::failed(entry, status, escape)
+        } else if how::hidden(entry, status) == Hidden::Masked {
+            How::Masked
+        } else {
+            return None;
+        };
+        let name = |field| {
+            let value = entry.present(field)?;
+            Some(text(&escape.unescape(value)))
+        };
+        let upstreams = entry.upstream_addr().take(MAX_ATTEMPTS);
+        let upstream = upstreams.filter(|one| !matches!(one.value, b"" | b"-"));
+        Some(Self {
+            status,
+            how,
+            upstream_status: entry
+                .upstream_status()
+                .take(MAX_ATTEMPTS)
+                .map(|attempt| attempt.status())
+                .collect(),
+            upstream: upstream.last().map(|one| text(one.value)),
+            request: request(entry, escape),
+            client: name(Field::RemoteAddr),
+            connection: entry.connection(),
+            pid: entry.pid(),
+            count: 1,
+        })
+    }
+
+    /// Several of which no more is told apart.
+    #[must_use]
+    pub fn several(status: u16, how: How, count: u64) -> Self {
+        Self {
+            status,
+            how,
+            upstream_status: Vec::new(),
+            upstream: None,
+            request: None,
+            client: None,
+            connection: None,
+            pid: None,
+            count,
+        }
+    }
+}
+
+/// The request, cut as the kernel half cuts it, so that both have the same.
+fn request(entry: &Entry<'_>, escape: Escape) -> Option<RequestLine> {
+    if let Some(line) = entry.get(Field::Request) {
+        return RequestLine::parse_whole(&escape.unescape(line));
+    }
+    let path = entry.path_without_query()?;
+    let method = entry.method()?;
+    let mut line = method.to_vec();
+    line.push(b' ');
+    line.extend_from_slice(&escape.unescape(path));
+    line.push(b' ');
+    RequestLine::parse_whole(&line)
+}
+
+fn text(bytes: &[u8]) -> String {
+    let bytes = bytes.get(..MAX_NAME).unwrap_or(bytes);
+    printable(String::from_utf8_lossy(bytes))
+}
+
+/// A message of the error log about one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// What it says.
+    pub class: &'static Class,
+    /// How bad nginx takes it to be.
+    pub level: Level,
+    /// The name of the system's error that it tells of.
+    pub errno: Option<&'static str>,
+    /// The worker, in its own pid namespace.
+    pub pid: u32,
+    /// The connection's number.
+    pub connection: Option<u64>,
+    /// The request.
+    pub request: Option<RequestLine>,
+    /// The client's address.
+    pub client: Option<String>,
+    /// The upstream that it is about.
+    pub upstream: Option<String>,
+    /// The file that it is about.
+    pub file: Option<String>,
+}
+
+impl Noted {
+    /// What a line says; nothing when it is not about a client that waits for an answer.
+    #[must_use]
+    pub fn of(line: &Line<'_>) -> Option<Self> {
+        use crate::error_log::Answer;
+        let harmless = matches!(line.class.answer, Answer::Unharmed) && line.class.cause.is_none();
+        if harmless || line.client.is_none() {
+            return None;
+        }
+        Some(Self {
+            class: line.class,
+            level: line.level,
+            errno: line.errno.map(|(number, _)| errnos::name(number)),
+            pid: line.pid,
+            connection: line.connection,
+            request: line.request.and_then(RequestLine::parse_whole),
+            client: line.client.map(text),
+            upstream: line.upstream_address().map(text),
+            file: line.path().map(text),
+        })
+    }
+}
+
+/// What is watched of an nginx, which decides what can be known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a source of its own that can be there without the others"
+)]
+pub struct Sources {
+    /// Its requests are followed in the kernel.
+    pub requests: bool,
+    /// Its messages are seen where they are made, errors among them.
+    pub messages: bool,
+    /// An access log is read.
+    pub access_log: bool,
+    /// And it has the statuses of upstreams.
+    pub upstream_status: bool,
+    /// An error log is read to which errors are written.
+    pub error_log: bool,
+}
