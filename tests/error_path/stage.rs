@@ -23,7 +23,7 @@ pub const FAILURES: &[(&str, u16, &str)] = &[
     ("/lua", 500, "lua_error"),
     ("/auth", 500, "auth_request"),
     // nginx says nothing of it, and three ways through HTTP/2 do neither.
-    ("/return", 500, "unknown"),
+    ("/return", 500, "config_response"),
 ];
 
 /// nginx, and its ports for TLS and for HTTP/2 without TLS.

@@ -95,16 +95,14 @@ impl Correlator {
 
     /// A line about an answer that is known.
     fn logged_again(&mut self, id: u64, time: Time, instance: &Instance, logged: Box<Logged>) {
-        let decided = self.cases.get(id).filter(|case| case.due.is_none());
-        let decided = decided.map(|case| case.cause);
+        let decided = self.cases.decided(id);
         let piece = summary::of_line(&logged);
         self.cases.add_line(id, logged);
-        match decided {
-            Some(cause) => self.append(time, instance, cause, vec![piece]),
-            None => {
-                self.cases.wait(id, self.now.plus(WAIT));
-                self.settle(id, false);
-            }
+        if let Some(cause) = decided {
+            self.append(time, instance, cause, vec![piece]);
+        } else {
+            self.cases.wait(id, self.now.plus(WAIT));
+            self.settle(id, false);
         }
     }
 
@@ -148,7 +146,7 @@ impl Correlator {
     }
 
     /// The error log says something about a request.
-    pub(super) fn noted(&mut self, time: Time, instance: &Instance, note: Box<Noted>) {
+    pub(super) fn noted(&mut self, time: Time, instance: &Instance, note: Noted) {
         let sources = self.sources(instance);
         if !(sources.requests || sources.access_log) {
             return self.noted_alone(time, instance, &note);
@@ -159,18 +157,14 @@ impl Correlator {
             self.cases.notes.keep(time, instance, note);
             return;
         };
-        let Some(case) = self.cases.get(id) else {
-            return;
-        };
-        if case.due.is_some() {
-            self.cases.add_note(id, note);
-            self.settle(id, false);
-            return;
-        }
-        let cause = case.cause;
+        let decided = self.cases.decided(id);
         let piece = summary::of_note(&note);
         self.cases.add_note(id, note);
-        self.append(time, instance, cause, vec![piece]);
+        if let Some(cause) = decided {
+            self.append(time, instance, cause, vec![piece]);
+        } else {
+            self.settle(id, false);
+        }
     }
 
     /// More is said about what an open incident has counted already.
@@ -368,12 +362,12 @@ impl Correlator {
 
 /// The message that tells of the failure itself, and not of an earlier attempt.
 fn last_note(case: &Case) -> Option<&Noted> {
-    let tells = |note: &&Box<Noted>| match note.class.answer {
+    let tells = |note: &&Noted| match note.class.answer {
         error_log::Answer::Status(status) => {
             status == case.status || note.class.cause == Some(Cause::Limited)
         }
         error_log::Answer::Fails => true,
         _ => note.class.cause.is_some(),
     };
-    case.notes.iter().rfind(tells).map(|note| &**note)
+    case.notes.iter().rfind(tells)
 }

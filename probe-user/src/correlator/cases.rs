@@ -42,7 +42,7 @@ pub(super) struct Case {
     pub client: Option<String>,
     pub answer: Option<Box<Answer>>,
     pub logged: Option<Box<Logged>>,
-    pub notes: Vec<Box<Noted>>,
+    pub notes: Vec<Noted>,
     /// Until when it waits; none when it is decided.
     pub due: Option<Time>,
     /// Once it is decided.
@@ -78,7 +78,7 @@ impl Case {
 /// All of them.
 #[derive(Default)]
 pub(super) struct Cases {
-    cases: HashMap<u64, Case>,
+    all: HashMap<u64, Case>,
     last: u64,
     /// In the order in which they began.
     order: VecDeque<u64>,
@@ -179,17 +179,17 @@ impl Cases {
             let status = (instance.clone(), status);
             self.by_status.entry(status).or_default().push_back(id);
         }
-        self.cases.insert(id, case);
+        self.all.insert(id, case);
         id
     }
 
     pub(super) fn get(&self, id: u64) -> Option<&Case> {
-        self.cases.get(&id)
+        self.all.get(&id)
     }
 
     /// Has one wait for what others say, at most until then.
     pub(super) fn wait(&mut self, id: u64, due: Time) {
-        if let Some(case) = self.cases.get_mut(&id) {
+        if let Some(case) = self.all.get_mut(&id) {
             if let Some(before) = case.due.replace(due) {
                 self.waiting.remove(&(before, id));
             }
@@ -209,26 +209,31 @@ impl Cases {
     /// Decides one. What was said of it is given; it stays to be found by what is said later, unless
     /// nothing can come any more.
     pub(super) fn decide(&mut self, id: u64, cause: Cause, awaits_line: bool) {
-        let Some(case) = self.cases.get_mut(&id) else {
+        let Some(one) = self.all.get_mut(&id) else {
             return;
         };
-        if let Some(due) = case.due.take() {
+        if let Some(due) = one.due.take() {
             self.waiting.remove(&(due, id));
         }
-        case.cause = cause;
-        case.answer = None;
-        case.logged = None;
-        case.notes = Vec::new();
-        case.unlogged &= awaits_line;
+        one.cause = cause;
+        one.answer = None;
+        one.logged = None;
+        one.notes = Vec::new();
+        one.unlogged &= awaits_line;
+    }
+
+    /// Its cause, once it is decided.
+    pub(super) fn decided(&self, id: u64) -> Option<Cause> {
+        let one = self.all.get(&id).filter(|one| one.due.is_none());
+        one.map(|one| one.cause)
     }
 
     /// Forgets one that was none.
     pub(super) fn forget(&mut self, id: u64) {
-        if let Some(case) = self.cases.remove(&id) {
-            if let Some(due) = case.due {
-                self.waiting.remove(&(due, id));
-            }
-            // The queues lose it when they come to it.
+        // The queues lose it when they come to it.
+        let gone = self.all.remove(&id);
+        if let Some(due) = gone.and_then(|case| case.due) {
+            self.waiting.remove(&(due, id));
         }
     }
 
@@ -236,7 +241,7 @@ impl Cases {
     /// the same client first, then the same request, then the same status.
     pub(super) fn of_line(&mut self, instance: &Instance, logged: &Logged) -> Option<u64> {
         let request = (instance.clone(), key(logged.request.as_ref()));
-        let cases = &self.cases;
+        let cases = &self.all;
         let fits = |id: &u64| {
             let case = cases.get(id)?;
             (case.unlogged && case.status == logged.status).then_some(case)
@@ -276,7 +281,7 @@ impl Cases {
 
     /// Adds the line that [`Self::of_line`] found to be about it. One that is decided is not changed.
     pub(super) fn add_line(&mut self, id: u64, logged: Box<Logged>) {
-        if let Some(case) = self.cases.get_mut(&id) {
+        if let Some(case) = self.all.get_mut(&id) {
             case.unlogged = false;
             if case.due.is_some() {
                 case.status = logged.status;
@@ -288,7 +293,7 @@ impl Cases {
 
     /// The answer that a message is about: one that waits first.
     pub(super) fn of_note(&mut self, instance: &Instance, note: &Noted) -> Option<u64> {
-        let cases = &self.cases;
+        let cases = &self.all;
         let mut found = None;
         for key in [key(note.request.as_ref()), 0] {
             let Some(ids) = self.by_request.get_mut(&(instance.clone(), key)) else {
@@ -306,7 +311,7 @@ impl Cases {
                 } else {
                     same_client(case.client.as_deref(), note.client.as_deref())
                 };
-                if !fits || case.time.since(note_time(case)) > LOGGED_WITHIN {
+                if !fits {
                     continue;
                 }
                 if case.due.is_some() {
@@ -321,8 +326,8 @@ impl Cases {
         found
     }
 
-    pub(super) fn add_note(&mut self, id: u64, note: Box<Noted>) {
-        if let Some(case) = self.cases.get_mut(&id) {
+    pub(super) fn add_note(&mut self, id: u64, note: Noted) {
+        if let Some(case) = self.all.get_mut(&id) {
             case.noted += 1;
             if case.due.is_some() {
                 case.notes.push(note);
@@ -332,7 +337,7 @@ impl Cases {
 
     /// Takes the messages that came before it.
     pub(super) fn take_notes(&mut self, id: u64, now: Time) {
-        let Some(case) = self.cases.get_mut(&id) else {
+        let Some(case) = self.all.get_mut(&id) else {
             return;
         };
         while case.noted < case.attempts.clamp(1, MAX_NOTES) {
@@ -357,19 +362,19 @@ impl Cases {
     pub(super) fn shrink(&mut self, now: Time) -> Option<u64> {
         while let Some(id) = self.order.front() {
             let id = *id;
-            let Some(case) = self.cases.get(&id) else {
+            let Some(case) = self.all.get(&id) else {
                 self.order.pop_front();
                 continue;
             };
             let old = now.since(case.time) > LOGGED_WITHIN;
-            if !old && self.cases.len() <= MAX_CASES {
+            if !old && self.all.len() <= MAX_CASES {
                 break;
             }
             if case.due.is_some() {
                 return Some(id);
             }
             self.order.pop_front();
-            if let Some(case) = self.cases.remove(&id)
+            if let Some(case) = self.all.remove(&id)
                 && case.unlogged
                 && !old
             {
@@ -379,7 +384,7 @@ impl Cases {
         }
         // Queues of requests that are over.
         if self.by_request.len() > 2 * MAX_CASES {
-            let cases = &self.cases;
+            let cases = &self.all;
             self.by_request.retain(|_, ids| {
                 ids.retain(|id| cases.contains_key(id));
                 !ids.is_empty()
@@ -387,10 +392,6 @@ impl Cases {
         }
         None
     }
-}
-
-fn note_time(case: &Case) -> Time {
-    case.time
 }
 
 /// Removes what is over from the front.

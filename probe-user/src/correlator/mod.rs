@@ -133,7 +133,7 @@ impl Correlator {
             // They are counted; those that failed are told of one by one as well.
             Event::Responses(_) => {}
             Event::Logged(logged) => self.logged(time, &instance, logged),
-            Event::Noted(note) => self.noted(time, &instance, note),
+            Event::Noted(note) => self.noted(time, &instance, *note),
             Event::Sources(sources) => self.watched(instance, sources),
             Event::Returns(returns) => self.configured(instance, returns),
             Event::ConfigRefused(message) => self.config_refused(time, &instance, message),

@@ -17,17 +17,20 @@ const BEFORE: Duration = Duration::from_mins(1);
 /// Messages that are kept.
 const MAX_KEPT: usize = 4_096;
 
+/// Messages about one request, oldest first.
+type Kept = VecDeque<(Time, Noted)>;
+
 /// Messages, by the request that they are about.
 #[derive(Default)]
 pub(super) struct Notes {
-    by_request: HashMap<(Instance, u64), VecDeque<(Time, Box<Noted>)>>,
+    by_request: HashMap<(Instance, u64), Kept>,
     order: VecDeque<(Time, Instance, u64)>,
     kept: usize,
 }
 
 impl Notes {
     /// Keeps one.
-    pub(super) fn keep(&mut self, time: Time, instance: &Instance, note: Box<Noted>) {
+    pub(super) fn keep(&mut self, time: Time, instance: &Instance, note: Noted) {
         let key = key(note.request.as_ref());
         self.order.push_back((time, instance.clone(), key));
         let kept = self.by_request.entry((instance.clone(), key)).or_default();
@@ -42,10 +45,10 @@ impl Notes {
         key: u64,
         now: Time,
         wanted: impl Fn(&Noted) -> bool,
-    ) -> Option<Box<Noted>> {
+    ) -> Option<Noted> {
         let of = (instance.clone(), key);
         let kept = self.by_request.get_mut(&of)?;
-        let fits = |(time, note): &(Time, Box<Noted>)| now.since(*time) <= BEFORE && wanted(note);
+        let fits = |(time, note): &(Time, Noted)| now.since(*time) <= BEFORE && wanted(note);
         let at = kept.iter().take(MAX_LOOKS).position(fits)?;
         let (_, note) = kept.remove(at)?;
         self.kept -= 1;

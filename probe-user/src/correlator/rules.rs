@@ -4,13 +4,14 @@
 //! the kernel saw of the answer itself stands before what logs say of it, and both before what a
 //! message says, which may be about an earlier attempt of the same request.
 
+#[allow(
+    clippy::enum_glob_use,
+    reason = "the table is read by people: it names nearly every sign, once or more"
+)]
+use super::signs::Sign::{self, *};
 use super::{
     Cause, Confidence,
-    signs::{
-        Seen,
-        Sign::{self, *},
-        Signs,
-    },
+    signs::{Seen, Signs},
 };
 
 /// When a failed answer has a cause.
