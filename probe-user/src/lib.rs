@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod correlator;
 pub mod crash;
+pub mod diagnose;
 pub mod doctor;
 pub mod errnos;
 pub mod error_log;

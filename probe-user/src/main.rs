@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser as _};
 use env_logger::Target;
 use log::LevelFilter;
 use nginx_probe::{
-    agent, doctor, offline,
+    agent, diagnose, doctor, offline,
     options::{Cli, Command},
     sinks::{messages, printable::printable},
 };
@@ -55,6 +55,7 @@ fn main() -> ExitCode {
         .init();
     let result = match cli.command {
         Command::Run(options) => block_on(agent::run(*options)).map(|()| true),
+        Command::Diagnose(options) => block_on(diagnose::run(&options)),
         Command::Doctor(options) => doctor::run(&options),
         Command::Logs(options) => offline::run(&options).map(|()| true),
         Command::Completions { shell } => {
@@ -83,7 +84,7 @@ fn blind(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(BLIND)
 }
 
-fn block_on(future: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?

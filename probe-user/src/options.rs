@@ -1,5 +1,6 @@
 //! The command line, the environment and the configuration file of `run`.
 
+mod diagnose;
 mod file;
 mod value;
 
@@ -14,8 +15,11 @@ use clap::{Args, Parser, Subcommand};
 use log::LevelFilter;
 use serde::Deserialize;
 
-pub use self::value::{Follow, LogOption, OrNone};
 use self::value::{duration, level, parse_level};
+pub use self::{
+    diagnose::DiagnoseOptions,
+    value::{Follow, LogOption, OrNone},
+};
 use crate::{kernel::Way, sinks::console::Output};
 
 /// Programs that are nginx or its kin.
@@ -53,6 +57,8 @@ pub struct Cli {
 pub enum Command {
     /// Attach and stay: metrics, journal, incidents
     Run(Box<RunOptions>),
+    /// Attach, watch for a while, and print one report: what is wrong and why
+    Diagnose(Box<DiagnoseOptions>),
     /// Show what works on this host, what does not, why, and the fix
     Doctor(DoctorOptions),
     /// Classify the failures in access and error logs, offline: no privileges needed

@@ -8,31 +8,27 @@ mod look;
 mod open;
 mod privileges;
 mod sample;
+mod serve;
 mod shortages;
 mod stalls;
 mod start;
+mod told;
 mod traffic;
-mod watched;
 
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
-    time::Duration,
 };
 
 use anyhow::Context as _;
 use aya::maps::{MapData, RingBuf};
 use nginx_probe_ebpf::record::{Kind, Record as KernelRecord};
-use tokio::{
-    io::unix::AsyncFd,
-    signal::unix::{SignalKind, signal},
-    task::yield_now,
-    time::{MissedTickBehavior, interval, sleep},
-};
+
+pub use self::serve::{Watched, run, watch};
 
 use self::{
     backends::Backends, counters::Counters, error_path::ErrorPath, logs::Logs, sample::Samples,
-    shortages::Shortages, stalls::Stalls, start::Probes, traffic::Traffic, watched::Watched,
+    serve::Kept, shortages::Shortages, stalls::Stalls, start::Probes, told::Told, traffic::Traffic,
 };
 use crate::{
     clock::{Time, boot_ns_now},
@@ -43,20 +39,9 @@ use crate::{
     options::RunOptions,
     proc::Proc,
     records::Record,
-    sinks::{
-        console::{Console, Output},
-        http,
-        journal::Journal,
-        messages,
-        metrics::Metrics,
-    },
-    usage::give_back_memory,
+    sinks::{console::Console, journal::Journal, metrics::Metrics},
 };
 
-/// How often open incidents are brought up to date.
-const TICK: Duration = Duration::from_millis(100);
-/// How often is looked at what changes slowly.
-const LOOK: Duration = Duration::from_secs(1);
 /// Records taken from the ring buffer before other things have their turn.
 const RECORDS_AT_ONCE: usize = 1024;
 
@@ -74,11 +59,13 @@ struct Agent {
     shortages: Option<Shortages>,
     stalls: Stalls,
     backends: Backends,
-    watched: Watched,
+    told: Told,
     correlator: Correlator,
     metrics: Arc<Metrics>,
     journal: Option<Journal>,
-    console: Console,
+    console: Option<Console>,
+    /// What was said, for whoever asks at the end.
+    kept: Option<Kept>,
     lost: [u64; Kind::ALL.len()],
     seen_version: u64,
     /// Instances whose workers were counted last.
@@ -92,114 +79,12 @@ struct Agent {
     looks: u32,
 }
 
-/// Attaches and stays until SIGINT or SIGTERM. The options are those with the file's in them.
-///
-/// # Errors
-/// When the listener or the journal cannot be opened, or the probes lack a privilege.
-pub async fn run(options: RunOptions) -> anyhow::Result<()> {
-    start::check(&options.watch)?;
-    let metrics = Arc::new(Metrics::new());
-    let listener = match options.listen() {
-        Some(address) => Some(open::listener(address).await?),
-        None => None,
-    };
-    let journal = options.journal().map(open::journal).transpose()?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-
-    let (mut agent, events) = Agent::start(&options, Arc::clone(&metrics), journal)?;
-    privileges::drop_unneeded(agent.error_path.is_some());
-    if let Some(listener) = listener {
-        tokio::spawn(http::serve(listener, Arc::clone(&metrics)));
-    }
-    give_back_memory();
-    agent.metrics.set_ready();
-    messages::say("ready\n");
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-
-    let mut events = match events {
-        // SAFETY: the ring buffer owns its map's descriptor, always gives that one, and closes it
-        // only when it is dropped, which is together with the registration.
-        Some(events) => Some(unsafe { AsyncFd::register(events) }.context("cannot wait")?),
-        None => None,
-    };
-    let mut tick = interval(TICK);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut look = interval(LOOK);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut more = false;
-    while !agent.console.is_gone() {
-        let settle = agent.fleet.next_look(boot_ns_now());
-        tokio::select! {
-            biased;
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
-            result = readable(events.as_mut(), more) => {
-                result.context("cannot wait for records")?;
-                if let Some(events) = events.as_mut() {
-                    more = agent.drain(events.get_mut());
-                }
-                agent.settle();
-            }
-            () = sleep(settle.unwrap_or(Duration::MAX)), if settle.is_some() => agent.settle(),
-            _ = tick.tick(), if !agent.is_idle() => agent.tick(),
-            _ = look.tick() => {
-                // What is still in the buffer must not be taken for lost.
-                if let Some(events) = events.as_mut() {
-                    more = agent.drain_all(events.get_mut());
-                }
-                agent.settle();
-                agent.look();
-            }
-            () = written(agent.logs.as_mut()) => {
-                let facts = agent.read_logs();
-                // What the kernel half saw of an answer is there before the answer's line is written:
-                // the line must not be taken for all that is known.
-                if let Some(events) = events.as_mut() {
-                    more = agent.drain(events.get_mut());
-                }
-                agent.settle();
-                agent.logged(facts);
-                // With much to read the wait above never pauses, and nobody else has a turn.
-                yield_now().await;
-            }
-        }
-    }
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    agent.finish();
-    Ok(())
-}
-
-/// Waits until there is something to read in a log.
-async fn written(logs: Option<&mut Logs>) {
-    match logs {
-        Some(logs) => logs.wait().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits for records, unless some were left: the kernel says once that there are new ones, not that
-/// there are still some.
-async fn readable(
-    events: Option<&mut AsyncFd<RingBuf<MapData>>>,
-    more: bool,
-) -> std::io::Result<()> {
-    match events {
-        Some(_) if more => Ok(()),
-        Some(events) => {
-            // The records are read to the last before the next wait, so the mark is cleared first.
-            events.readable_mut().await?.clear_ready();
-            Ok(())
-        }
-        None => std::future::pending().await,
-    }
-}
-
 impl Agent {
     fn start(
         options: &RunOptions,
         metrics: Arc<Metrics>,
         journal: Option<Journal>,
+        console: Option<Console>,
     ) -> anyhow::Result<(Self, Option<RingBuf<MapData>>)> {
         let names = options.watch.names();
         let started = start::probes(&options.watch, &names, &metrics)?;
@@ -241,12 +126,12 @@ impl Agent {
             shortages: by_sockets.then(|| Shortages::new(Arc::clone(&metrics))),
             stalls,
             backends,
-            watched: Watched::default(),
+            told: Told::default(),
             correlator: Correlator::new(host_name(), options.quiet(), blind),
             metrics,
             journal,
-            console: Console::new(options.output.unwrap_or_else(Output::for_stdout))
-                .context("cannot start a thread for standard output")?,
+            kept: console.is_none().then(Kept::default),
+            console,
             lost: [0; Kind::ALL.len()],
             seen_version: u64::MAX,
             counted: HashSet::new(),
@@ -361,14 +246,19 @@ impl Agent {
 
     fn say(&mut self, record: &Record) {
         self.metrics.record(record);
-        self.console.write(record);
+        if let Some(console) = &mut self.console {
+            console.write(record);
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.add(record);
+        }
         if let Some(journal) = &mut self.journal {
             journal.append(record);
         }
     }
 
     fn finish(&mut self) {
-        if self.console.is_gone() {
+        if self.console.as_ref().is_some_and(Console::is_gone) {
             log::warn!("nobody reads standard output any more: ending");
         }
         let facts = self.logs.as_mut().map(Logs::finish).unwrap_or_default();
@@ -377,7 +267,9 @@ impl Agent {
         for record in self.correlator.finish(Time::now()) {
             self.say(&record);
         }
-        self.console.finish();
+        if let Some(console) = &mut self.console {
+            console.finish();
+        }
     }
 }
 

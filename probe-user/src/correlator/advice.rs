@@ -1,106 +1,211 @@
-//! What to do next, by cause.
+//! What to do next, by cause, about what was seen.
 
-use super::Cause;
+use super::{
+    Cause,
+    subjects::{
+        Subject::{File, Place, Protocol, Request, Sender, Upstream},
+        Subjects,
+    },
+};
 
-pub(super) fn advice(cause: Cause) -> Vec<&'static str> {
+/// A configuration is changed safely so.
+const RELOAD: &str = "check with nginx -t, then reload: a refused configuration leaves the old one \
+                      serving";
+
+pub(super) fn advice(cause: Cause, of: &Subjects) -> Vec<String> {
+    let upstream = of.or(Upstream, "the upstream");
+    let request = of.or(Request, "");
+    let of_request = if request.is_empty() {
+        String::new()
+    } else {
+        format!(" for {request}")
+    };
+    let take_out =
+        format!("while others can serve, mark {upstream} as down in its upstream block; {RELOAD}");
+    let pool = pool(of);
     match cause {
-        Cause::WorkerCrash => vec![
-            "look up the module and offset with addr2line or gdb, and the requests of that moment \
-             in the access log",
+        Cause::UpstreamResponse | Cause::UpstreamMasked => vec![
+            format!(
+                "look into the log of the application at {upstream}{of_request}: the failure is its \
+                 own answer"
+            ),
+            take_out,
+        ],
+        Cause::UpstreamIntercepted => vec![
+            format!(
+                "look at error_page and *_intercept_errors where {} is served: the page or named \
+                 location that they lead to is missing, or fails itself",
+                of.or(Request, "it")
+            ),
+            "give error_page a static page that exists, with the status it should have (=404 …)"
+                .to_owned(),
+        ],
+        Cause::UpstreamRefused => vec![
+            format!("see whether {pool} listens at {upstream}, and start it if it does not"),
+            take_out,
+        ],
+        Cause::UpstreamTimeout => vec![
+            format!(
+                "find out what {pool} at {upstream} waits for{of_request}; give it more workers if \
+                 none is free"
+            ),
+            format!(
+                "raise {} only for what is meant to be slow",
+                if of.has(Protocol, "fastcgi") {
+                    "fastcgi_read_timeout"
+                } else if of.has(Protocol, "uwsgi") {
+                    "uwsgi_read_timeout"
+                } else {
+                    "proxy_read_timeout (or that of its protocol)"
+                }
+            ),
+            take_out,
+        ],
+        Cause::UpstreamClosed => vec![
+            format!(
+                "look into the log of {pool} at {upstream} and the kernel's for its end{of_request}, \
+                 and restart the pool"
+            ),
+            "an answer that nginx takes for invalid may also be a header larger than \
+             proxy_buffer_size"
+                .to_owned(),
+        ],
+        Cause::BackendCrash => vec![
+            format!(
+                "see what runs again behind {upstream}, and restart {pool} if nothing does; the \
+                 evidence says what ended it"
+            ),
+            "for more look into its own log, and the kernel's".to_owned(),
+        ],
+        _ => of_configuration(cause, of, &of_request).unwrap_or_else(|| {
+            of_host(cause)
+                .iter()
+                .map(|line| (*line).to_owned())
+                .collect()
+        }),
+    }
+}
+
+/// What runs behind an upstream, as far as its protocol tells.
+fn pool(of: &Subjects) -> &'static str {
+    if of.has(Protocol, "fastcgi") {
+        "the FastCGI pool (php-fpm)"
+    } else if of.has(Protocol, "uwsgi") {
+        "the uWSGI pool"
+    } else {
+        "the application"
+    }
+}
+
+/// Where one request, its place in the configuration, or one file is at fault.
+fn of_configuration(cause: Cause, of: &Subjects, of_request: &str) -> Option<Vec<String>> {
+    Some(match cause {
+        Cause::RedirectCycle => vec![
+            format!(
+                "find the rewrite, try_files, index or error_page that leads back to its own \
+                     location{of_request}"
+            ),
+            RELOAD.to_owned(),
+        ],
+        Cause::ConfigResponse => vec![
+            format!(
+                "{} says so: nothing failed; change it if it is not meant",
+                of.or(Place, "the configuration")
+            ),
+            RELOAD.to_owned(),
+        ],
+        Cause::ConfigError => vec![
+            format!(
+                "the error log names the directive's mistake{of_request}, which nginx -t does \
+                     not see: a named location, variable or resolver that is missing"
+            ),
+            RELOAD.to_owned(),
+        ],
+        Cause::PermissionDenied => vec![format!(
+            "let the user of the workers read {}, and enter the folders above it (namei -l \
+                 shows them)",
+            of.or(File, "the file that the error log names")
+        )],
+        Cause::DiskFull => vec![format!(
+            "make room where {} is (df -h, df -i), or move client_body_temp_path, \
+                 proxy_temp_path, the cache or the log",
+            of.or(File, "the file that the evidence names")
+        )],
+        Cause::WorkerKilled => vec![format!(
+            "ask whoever runs {}; with no sender named, look for a limit that the kernel \
+                 enforces (ulimit -f, ulimit -t)",
+            of.or(Sender, "the sender that the evidence names")
+        )],
+        Cause::AuthRequest => vec![format!(
+            "the service behind auth_request answers with neither 2xx, 401 nor 403{of_request}: \
+                 look into its log, and whether it runs"
+        )],
+        Cause::LuaError => vec![format!(
+            "the error log has the Lua traceback{of_request}: mend the handler that it names"
+        )],
+        _ => return None,
+    })
+}
+
+/// Where nginx as a whole, or its host, is at fault.
+const fn of_host(cause: Cause) -> &'static [&'static str] {
+    match cause {
+        Cause::WorkerCrash => &[
+            "look up the module and offset with addr2line or gdb; the requests that were in flight \
+             are named above",
             "take out or update the module that the stack names; third-party modules first",
             "for a core file set worker_rlimit_core and working_directory, then reload",
         ],
-        Cause::WorkerOomKill => vec![
+        Cause::WorkerOomKill => &[
             "compare the memory limit with workers × (connections × buffers + cache zones)",
             "raise the limit, or lower worker_processes, proxy_buffers and client_body_buffer_size",
         ],
-        Cause::WorkerKilled => vec![
-            "ask whoever runs the sender that the evidence names; with none named, look for a limit \
-             that the kernel enforces (ulimit -f, ulimit -t)",
-        ],
-        Cause::MasterDied => vec![
+        Cause::MasterDied => &[
             "start nginx again: the orphaned workers keep the listening sockets until they end, so \
              send them QUIT first",
         ],
-        Cause::ReloadFailed => vec![
+        Cause::ReloadFailed => &[
             "run nginx -t: it names the file and the line",
             "nothing is lost yet: the workers of the last good configuration go on serving, but a \
              restart would fail",
         ],
-        Cause::WorkerHung => vec![
-            "look at what serves the requests in flight: a Lua or njs handler that loops, a module or a \
-             name look-up that blocks, a disk or network file system that does not answer",
-            "a worker that spins shows where with perf top -p PID, a blocked one with the kernel stack \
-             in /proc/PID/stack; kill -9 of that one worker has the master replace it",
+        Cause::WorkerHung => &[
+            "look at what serves the requests in flight: a Lua or njs handler that loops, a module \
+             or a name look-up that blocks, a disk or network file system that does not answer",
+            "a worker that spins shows where with perf top -p PID, a blocked one with the kernel \
+             stack in /proc/PID/stack; kill -9 of that one worker has the master replace it",
             "for slow disks use aio threads; to let a stopped worker go on send it SIGCONT",
         ],
-        Cause::BacklogOverflow => vec![
+        Cause::BacklogOverflow => &[
             "find out why workers do not accept: a hung worker, no processor left, no descriptor or \
              connection slot left",
-            "if bursts are the reason, raise backlog= of that listen directive and net.core.somaxconn, \
-             then reload",
+            "if bursts are the reason, raise backlog= of that listen directive and \
+             net.core.somaxconn, then reload",
         ],
-        Cause::UpstreamResponse | Cause::UpstreamMasked => vec![
-            "look into the application's own log: the failure is its answer",
-            "take a server that fails out of its upstream block (down) and reload, while others can \
-             serve",
-        ],
-        Cause::UpstreamIntercepted => vec![
-            "look at error_page and *_intercept_errors of that location: the page or named location \
-             that they lead to is missing, or fails itself",
-        ],
-        Cause::UpstreamRefused => vec![
-            "see whether the application listens at that address; restart it if it does not",
-            "take the server out of its upstream block (down) and reload, while others can serve",
-        ],
-        Cause::UpstreamTimeout => vec![
-            "find out what the application waits for; more workers of it if it has none free",
-            "raise proxy_read_timeout (or that of its protocol) only for what is meant to be slow",
-        ],
-        Cause::BackendCrash => vec![
-            "see what runs again in the pool that the evidence names, and restart it if nothing does",
-            "the evidence says what ended it; for more look into its own log and the kernel's",
-        ],
-        Cause::UpstreamClosed => vec![
-            "look into the application's own log and the kernel's for its death; restart its pool",
-            "an answer that nginx takes for invalid may also be a header larger than proxy_buffer_size",
-        ],
-        Cause::FdExhaustion => vec![
+        Cause::FdExhaustion => &[
             "raise worker_rlimit_nofile above 2 × worker_connections and reload; the service's \
              LimitNOFILE may cap it",
-            "see what holds the descriptors: ls -l /proc/PID/fd of the worker",
+            "see what holds the descriptors: ls -l /proc/PID/fd of the worker; Lua code that opens \
+             files or sockets must close them",
         ],
-        Cause::WorkerConnections => vec![
-            "raise worker_connections, and worker_rlimit_nofile with it, and reload",
-            "see what holds the connections: slow clients, long polls, an upstream that does not answer",
+        Cause::WorkerConnections => &[
+            "raise worker_connections, and worker_rlimit_nofile to twice that, and reload",
+            "see what holds the connections: slow clients, long polls, an upstream that does not \
+             answer",
         ],
-        Cause::MemoryExhaustion => vec![
+        Cause::MemoryExhaustion => &[
             "compare the host's or the control group's memory with what workers use; see ulimit -v",
+            "a shared zone that is full is made larger where it is defined (keys_zone, limit_req_zone \
+             …)",
         ],
-        Cause::DiskFull => vec![
-            "make room where the evidence points: client_body_temp_path, proxy_temp_path, a cache or \
-             a log",
-        ],
-        Cause::PermissionDenied => vec![
-            "let the user of the workers read the file that the error log names, and enter its folders",
-        ],
-        Cause::RedirectCycle => vec![
-            "find the rewrite, try_files, index or error_page that leads back to its own location",
-        ],
-        Cause::ConfigError => {
-            vec!["the error log names the directive's mistake; nginx -t does not see it"]
-        }
-        Cause::AuthRequest => vec![
-            "the auth_request service answers with neither 2xx, 401 nor 403: look into its log",
-        ],
-        Cause::LuaError => vec!["the error log has the Lua traceback"],
         Cause::Limited => {
-            vec!["expected when limits work; else raise limit_req's rate and burst, or limit_conn"]
+            &["expected when limits work; else raise limit_req's rate and burst, or limit_conn"]
         }
-        _ => vec![
-            "add $upstream_status and $upstream_addr to log_format: they tell the application's \
-             failures from nginx's own",
-            "read the error log of the same seconds",
+        _ => &[
+            "log $status and $upstream_status (and $upstream_addr, $request_time) in log_format: \
+             they tell the application's failures from nginx's own",
+            "read the error log of the same seconds; nginx-probe doctor says what the agent cannot \
+             see",
         ],
     }
 }

@@ -8,6 +8,7 @@ use super::{
     cases::{Case, LOGGED_WITHIN, WAIT},
     rules::{Judged, judge},
     signs::{self, Seen},
+    subjects::{Subject, Subjects},
     summary,
 };
 use crate::{
@@ -43,6 +44,8 @@ pub(super) struct Verdict {
     /// The last upstream's address.
     pub upstream: Option<String>,
     pub pieces: Vec<Evidence>,
+    /// What it is about.
+    pub subjects: Subjects,
     pub response: Option<Box<Response>>,
 }
 
@@ -216,7 +219,7 @@ impl Correlator {
             .and_then(|answer| answer.request.as_ref())
             .or_else(|| logged.and_then(|logged| logged.request.as_ref()));
         let configured = self.returns.get(&case.instance).is_some_and(|returns| {
-            returns.may_answer(request.map(|request| &*request.path), case.status)
+            request.is_some_and(|request| returns.answers(&request.path, case.status).is_some())
         });
         Seen {
             kernel: answer
@@ -257,6 +260,25 @@ impl Correlator {
         let upstream = answer
             .and_then(|answer| answer.upstream.clone())
             .or_else(|| logged.and_then(|logged| logged.upstream.clone()));
+        let request = answer
+            .and_then(|answer| answer.request.as_ref())
+            .or_else(|| logged.and_then(|logged| logged.request.as_ref()));
+        let place = request.and_then(|request| {
+            let returns = self.returns.get(&case.instance)?;
+            returns.answers(&request.path, case.status)
+        });
+        let place = place.filter(|_| judged.cause == Cause::ConfigResponse);
+        if let Some(place) = place {
+            pieces.insert(0, summary::of_place(place, case.status));
+        }
+        let line = request.map(|request| format!("{} {}", request.method, request.path));
+        let note = last_note(case);
+        let subjects = Subjects::default()
+            .with(Subject::Upstream, upstream.as_deref())
+            .with(Subject::Protocol, answer.and_then(|answer| answer.protocol))
+            .with(Subject::File, note.and_then(|note| note.file.as_deref()))
+            .with(Subject::Request, line.as_deref())
+            .with(Subject::Place, place);
         let response = self.tell_responses.then(|| {
             let mut response = match (answer, logged) {
                 (Some(answer), _) => Response::of(answer, case.status, judged.cause),
@@ -274,6 +296,7 @@ impl Correlator {
             confidence: judged.confidence,
             upstream,
             pieces,
+            subjects,
             response,
         }
     }

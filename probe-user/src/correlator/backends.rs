@@ -219,11 +219,13 @@ impl Correlator {
             cause,
             confidence,
             pieces,
+            subjects,
             response,
             ..
         } = verdict;
         let mut new = Evidenced {
             confidence: Some(confidence),
+            subjects,
             ..Evidenced::default()
         };
         let mut cause = cause;

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::{
-    Cause, summary,
+    Cause,
+    advice::advice,
+    subjects::Subjects,
+    summary,
     suspects::{Death, Suspects},
 };
 use crate::clock::Time;
@@ -76,7 +79,7 @@ pub struct Incident {
     /// What was seen.
     pub evidence: Vec<Evidence>,
     /// What to do next.
-    pub advice: Vec<&'static str>,
+    pub advice: Vec<String>,
 }
 
 /// An open incident.
@@ -90,6 +93,7 @@ pub(super) struct Run {
     /// Something is not yet written.
     pub changed: bool,
     suspects: Suspects,
+    subjects: Subjects,
     /// Failed responses that were logged near its deaths, by status.
     nearby: BTreeMap<u16, (Time, u64)>,
 }
@@ -102,6 +106,8 @@ pub(super) struct Evidenced {
     pub death: Option<Death>,
     /// How sure the cause is; none where the kernel proved it.
     pub confidence: Option<Confidence>,
+    /// What it is about.
+    pub subjects: Subjects,
 }
 
 impl From<Vec<Evidence>> for Evidenced {
@@ -114,7 +120,7 @@ impl From<Vec<Evidence>> for Evidenced {
 }
 
 impl Run {
-    pub(super) fn open(id: String, cause: Cause, time: Time, advice: Vec<&'static str>) -> Self {
+    pub(super) fn open(id: String, cause: Cause, time: Time) -> Self {
         Self {
             incident: Incident {
                 id,
@@ -128,7 +134,7 @@ impl Run {
                 closed_at: None,
                 summary: String::new(),
                 evidence: Vec::new(),
-                advice,
+                advice: Vec::new(),
             },
             last_evidence: time,
             last_said: time,
@@ -136,6 +142,7 @@ impl Run {
             lasting: BTreeSet::new(),
             changed: false,
             suspects: Suspects::default(),
+            subjects: Subjects::default(),
             nearby: BTreeMap::new(),
         }
     }
@@ -147,6 +154,7 @@ impl Run {
             let sure = new.confidence.unwrap_or(Confidence::Confirmed);
             self.incident.confidence = self.incident.confidence.max(sure);
         }
+        self.subjects.merge(new.subjects);
         if let Some(death) = new.death
             && let Some(lost) = death.lost
         {
@@ -206,6 +214,7 @@ impl Run {
                 count,
             }));
         incident.summary = summary::of_incident(&incident);
+        incident.advice = advice(incident.cause, &self.subjects);
         incident
     }
 }

@@ -15,9 +15,10 @@ mod notes;
 mod rules;
 mod signs;
 mod stalls;
+mod subjects;
 mod summary;
 mod suspects;
-pub(crate) use self::summary::{from, of_memory};
+pub(crate) use self::summary::{from, of_memory, size};
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -25,19 +26,19 @@ use std::{
     time::Duration,
 };
 
+pub use self::{
+    answers::Failed,
+    cause::Cause,
+    incident::{Confidence, Evidence, Incident, State},
+};
 use self::{
-    advice::advice,
     answers::Verdict,
     backends::Backends,
     beside::Recent,
     cases::Cases,
     incident::{Evidenced, Run},
+    subjects::{Subject, Subjects},
     suspects::Death,
-};
-pub use self::{
-    answers::Failed,
-    cause::Cause,
-    incident::{Confidence, Evidence, Incident, State},
 };
 use crate::{
     clock::Time,
@@ -228,6 +229,10 @@ impl Correlator {
         let new = Evidenced {
             pieces: summary::of_worker_exit(exit),
             death: Some(Death::of(exit)),
+            subjects: Subjects::default().with(
+                Subject::Sender,
+                exit.sender.as_ref().map(|sender| &*sender.comm),
+            ),
             ..Evidenced::default()
         };
         self.evidence(time, instance, cause, new);
@@ -299,7 +304,7 @@ impl Correlator {
         }
         self.opened += 1;
         let id = format!("{:x}-{}", time.0 / 1_000_000, self.opened);
-        let mut run = Run::open(id, cause, time, advice(cause));
+        let mut run = Run::open(id, cause, time);
         run.incident.complete = !self.blind;
         run.add(time, new.into());
         run.changed = false;

@@ -94,6 +94,11 @@ pub(super) fn of_note(note: &Noted) -> Evidence {
     seen("error_log", what)
 }
 
+/// What the configuration says.
+pub(super) fn of_place(place: &str, status: u16) -> Evidence {
+    seen("config", format!("{place} may answer with {status}"))
+}
+
 /// Why the cause of an answer is not known; nothing where every source had its say.
 pub(super) fn of_unknown(sources: Sources) -> Option<Evidence> {
     if sources == Sources::default() {
@@ -253,7 +258,10 @@ fn number(count: u64, what: &str) -> String {
 /// Bytes for a person.
 pub(crate) fn size(bytes: u64) -> String {
     const MIB: u64 = 1024 * 1024;
-    if bytes >= MIB {
+    const GIB: u64 = 1024 * MIB;
+    if bytes >= GIB {
+        format!("{}.{} GiB", bytes / GIB, bytes % GIB * 10 / GIB)
+    } else if bytes >= MIB {
         format!("{}.{} MiB", bytes / MIB, bytes % MIB * 10 / MIB)
     } else {
         format!("{} KiB", bytes / 1024)

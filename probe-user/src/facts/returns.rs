@@ -29,6 +29,8 @@ struct OfServer {
 struct OfLocation {
     kind: Kind,
     pattern: String,
+    /// The location, in words.
+    words: String,
     codes: BTreeSet<u16>,
 }
 
@@ -53,12 +55,13 @@ impl Returns {
         }
     }
 
-    /// Whether a request for this path may be answered so. A regular expression is taken to match,
-    /// and of several servers any may be meant.
+    /// Where a request for this path may be answered so, in words. A regular expression is taken to
+    /// match, and of several servers any may be meant.
     #[must_use]
-    pub fn may_answer(&self, path: Option<&str>, status: u16) -> bool {
-        let of = |server: &OfServer| server.may_answer(path?, status).then_some(());
-        self.servers.iter().any(|server| of(server).is_some())
+    pub fn answers(&self, path: &str, status: u16) -> Option<&str> {
+        self.servers
+            .iter()
+            .find_map(|server| server.answers(path, status))
     }
 }
 
@@ -99,8 +102,14 @@ impl OfServer {
                     continue;
                 }
             };
+            let sign = match kind {
+                Kind::Exact => "= ",
+                Kind::Prefix => "",
+                Kind::Regex => "~ ",
+            };
             self.locations.push(OfLocation {
                 kind,
+                words: format!("location {sign}{}", location.pattern),
                 pattern: location.pattern.to_string(),
                 codes,
             });
@@ -113,20 +122,21 @@ impl OfServer {
         !self.everywhere.is_empty() || self.locations.iter().any(|one| !one.codes.is_empty())
     }
 
-    fn may_answer(&self, path: &str, status: u16) -> bool {
+    fn answers(&self, path: &str, status: u16) -> Option<&str> {
         if self.everywhere.contains(&status) {
-            return true;
+            return Some("the server");
         }
-        let says = |location: &OfLocation| location.codes.contains(&status);
+        let says = |location: &&OfLocation| location.codes.contains(&status);
         let locations = || self.locations.iter();
         let exact = |one: &&OfLocation| one.kind == Kind::Exact && one.pattern == path;
         if let Some(exact) = locations().find(exact) {
-            return says(exact);
+            return Some(exact).filter(says).map(|one| &*one.words);
         }
         let prefixes =
             locations().filter(|one| one.kind == Kind::Prefix && path.starts_with(&*one.pattern));
-        let longest = prefixes.max_by_key(|one| one.pattern.len());
-        longest.is_some_and(says) || locations().any(|one| one.kind == Kind::Regex && says(one))
+        let longest = prefixes.max_by_key(|one| one.pattern.len()).filter(says);
+        let regex = || locations().find(|one| one.kind == Kind::Regex && says(one));
+        longest.or_else(regex).map(|one| &*one.words)
     }
 }
 
@@ -149,6 +159,7 @@ mod tests {
         let locations = places.iter().map(|(kind, pattern, code)| OfLocation {
             kind: *kind,
             pattern: (*pattern).to_owned(),
+            words: format!("location {pattern}"),
             codes: [*code].into(),
         });
         Returns {
@@ -179,14 +190,14 @@ mod tests {
             ("/down/exactly", 503, false),
             ("/", 503, false),
         ] {
-            assert_eq!(returns.may_answer(Some(path), status), expected, "{path}");
+            assert_eq!(returns.answers(path, status).is_some(), expected, "{path}");
         }
-        assert!(!returns.may_answer(None, 503));
     }
 
     #[test]
     fn what_is_for_every_path_and_what_may_match_counts() {
-        assert!(returns(&[], &[500]).may_answer(Some("/x"), 500));
-        assert!(returns(&[(Kind::Regex, "\\.php$", 500)], &[]).may_answer(Some("/x"), 500));
+        assert!(returns(&[], &[500]).answers("/x", 500).is_some());
+        let regex = returns(&[(Kind::Regex, "\\.php$", 500)], &[]);
+        assert_eq!(regex.answers("/x", 500), Some("location \\.php$"));
     }
 }

@@ -11,7 +11,7 @@ use crate::{
 
 /// What was said last, so that it is said when it changes.
 #[derive(Default)]
-pub(super) struct Watched {
+pub(super) struct Told {
     said: HashMap<Instance, (Sources, Arc<Returns>)>,
 }
 
@@ -34,7 +34,7 @@ impl Agent {
                 upstream_status: answers.unwrap_or(false),
                 error_log: errors && logs.is_some_and(|logs| logs.reads_errors(instance)),
             };
-            let known = self.watched.said.get(instance).filter(|_| !read_again);
+            let known = self.told.said.get(instance).filter(|_| !read_again);
             let returns = known.map(|(_, returns)| Arc::clone(returns));
             let returns =
                 returns.unwrap_or_else(|| Arc::new(settings.map(Returns::of).unwrap_or_default()));
@@ -43,7 +43,7 @@ impl Agent {
         }
         let mut facts = Vec::new();
         for (instance, (sources, returns)) in now {
-            let before = self.watched.said.get(&instance);
+            let before = self.told.said.get(&instance);
             let mut say = |event| {
                 facts.push(Fact {
                     time: Time::now(),
@@ -57,7 +57,7 @@ impl Agent {
             if before.is_none_or(|(_, before)| *before != returns) {
                 say(Event::Returns(Arc::clone(&returns)));
             }
-            self.watched.said.insert(instance, (sources, returns));
+            self.told.said.insert(instance, (sources, returns));
         }
         // The same facts in the same order, whatever the table's.
         facts.sort_by(|a, b| a.instance.cmp(&b.instance));
@@ -69,7 +69,7 @@ impl Agent {
             .masters()
             .map(|(_, name, _)| name.clone())
             .collect();
-        self.watched
+        self.told
             .said
             .retain(|instance, _| masters.contains(instance));
     }
