@@ -14,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::bail;
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{interval, sleep},
@@ -33,7 +34,8 @@ const SHOW_EVERY: Duration = Duration::from_millis(500);
 /// Watches for a while and writes the report; whether all is well.
 ///
 /// # Errors
-/// When the agent cannot look: the probes lack a privilege, or standard output cannot be written.
+/// When the agent cannot look: there is no nginx, the probes lack a privilege, or standard output
+/// cannot be written.
 pub async fn run(options: &DiagnoseOptions) -> anyhow::Result<bool> {
     let since = Time::now();
     let start = Instant::now();
@@ -42,13 +44,13 @@ pub async fn run(options: &DiagnoseOptions) -> anyhow::Result<bool> {
     let shown = io::stderr().is_terminal();
     let (tell, told) = tokio::sync::oneshot::channel::<Arc<Metrics>>();
     let begun = |metrics: &Arc<Metrics>| {
+        if !shown {
+            let duration = humantime::format_duration(options.duration);
+            messages::say(&format!("nginx-probe: watching for {duration} …\n"));
+        }
         // Nobody listens only when the end has come already.
         let _ = tell.send(Arc::clone(metrics));
     };
-    if !shown {
-        let duration = humantime::format_duration(options.duration);
-        messages::say(&format!("nginx-probe: watching for {duration} …\n"));
-    }
     let end = async {
         let Ok(metrics) = told.await else {
             return;
@@ -71,6 +73,13 @@ pub async fn run(options: &DiagnoseOptions) -> anyhow::Result<bool> {
         messages::say("\r\x1b[K");
     }
     let report = Report::of(watched?, host_name(), since, start.elapsed());
+    if report.nginx.is_empty() {
+        bail!(
+            "no nginx was found in {:.0} s: start it, or name its pid file with --pid-file; \
+             nginx-probe doctor says what the agent sees",
+            report.seconds
+        );
+    }
     let text = match options.output {
         Output::Json => serde_json::to_string(&report)? + "\n",
         Output::Text => text::text(&report, io::stdout().is_terminal()),

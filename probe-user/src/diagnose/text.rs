@@ -18,14 +18,6 @@ const MAX_SHOWN: usize = 20;
 pub fn text(report: &Report, colours: bool) -> String {
     let mut page = Page::new(colours);
     page.bold(&headline(report));
-    if report.nginx.is_empty() {
-        page.text(
-            "",
-            "Start nginx, or name its pid file with --pid-file, and look again; \
-             nginx-probe doctor says what the agent needs.",
-        );
-        return page.finish();
-    }
     for (number, one) in report.incidents.iter().enumerate() {
         incident(&mut page, report, number + 1, one);
     }
@@ -51,7 +43,6 @@ fn headline(report: &Report) -> String {
         String::new()
     };
     match (report.nginx.len(), failed, report.incidents.len()) {
-        (0, ..) => format!("No nginx was found on {} in {seconds} s.", report.host),
         (_, 0, 0) if report.healthy => {
             format!("Healthy: no failed response{of_all} in {seconds} s, and nothing near a limit.")
         }
