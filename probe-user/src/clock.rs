@@ -23,6 +23,13 @@ impl Time {
         Self(Self::now().0.saturating_sub(age / 1000))
     }
 
+    /// The time of a file, for example.
+    #[must_use]
+    pub fn of_system(time: SystemTime) -> Self {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::default().plus(since)
+    }
+
     /// How long this is after `earlier`; zero when it is not.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {

@@ -1,6 +1,7 @@
 //! The command line, the environment and the configuration file of `run`.
 
 mod file;
+mod journal;
 mod value;
 
 use std::{
@@ -14,8 +15,12 @@ use clap::{Args, Parser, Subcommand};
 use log::LevelFilter;
 use serde::Deserialize;
 
+pub use self::journal::JournalSize;
 pub use self::value::{Follow, LogOption, OrNone};
-use self::value::{duration, level, parse_level};
+use self::{
+    journal::{keepable, kept},
+    value::{duration, level, parse_level},
+};
 use crate::{kernel::Way, sinks::console::Output};
 
 /// Programs that are nginx or its kin.
@@ -85,6 +90,13 @@ pub struct RunOptions {
     /// Keep records in this file; `none` for no journal [default: /var/lib/nginx-probe/journal.jsonl]
     #[arg(long, env = "NGINX_PROBE_JOURNAL", value_name = "PATH")]
     pub journal: Option<OrNone<PathBuf>>,
+    /// Rotate the journal before it would be larger than this, at least 4KiB [default: 64MiB]
+    #[arg(long, env = "NGINX_PROBE_JOURNAL_SIZE", value_name = "SIZE")]
+    pub journal_size: Option<JournalSize>,
+    /// Keep so many rotated files of it, 0 to 99 [default: 4]
+    #[arg(long, env = "NGINX_PROBE_JOURNAL_KEEP", value_name = "N", value_parser = keepable())]
+    #[serde(deserialize_with = "kept")]
+    pub journal_keep: Option<u8>,
     /// Keep how far each log was read in this folder; `none` to begin at the end of every log
     /// [default: /var/lib/nginx-probe]
     #[arg(long, env = "NGINX_PROBE_STATE", value_name = "FOLDER")]
