@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser as _};
 use env_logger::Target;
 use log::LevelFilter;
 use nginx_probe::{
-    agent, doctor, offline,
+    agent, doctor, incidents, offline,
     options::{Cli, Command},
     sinks::{messages, printable::printable},
 };
@@ -56,6 +56,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(options) => block_on(agent::run(*options)).map(|()| true),
         Command::Doctor(options) => doctor::run(&options),
+        Command::Incidents(options) => incidents::run(&options).map(|()| true),
         Command::Logs(options) => offline::run(&options).map(|()| true),
         Command::Completions { shell } => {
             clap_complete::generate(

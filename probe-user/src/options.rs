@@ -1,6 +1,7 @@
 //! The command line, the environment and the configuration file of `run`.
 
 mod file;
+mod incidents;
 mod journal;
 mod value;
 
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand};
 use log::LevelFilter;
 use serde::Deserialize;
 
+pub use self::incidents::IncidentsOptions;
 pub use self::journal::JournalSize;
 pub use self::value::{Follow, LogOption, OrNone};
 use self::{
@@ -60,6 +62,8 @@ pub enum Command {
     Run(Box<RunOptions>),
     /// Show what works on this host, what does not, why, and the fix
     Doctor(DoctorOptions),
+    /// Show what the journal says of incidents: all of them, or one with its evidence
+    Incidents(IncidentsOptions),
     /// Classify the failures in access and error logs, offline: no privileges needed
     Logs(LogsOptions),
     /// Print a completion script for a shell
