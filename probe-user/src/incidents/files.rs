@@ -11,6 +11,8 @@ use crate::sinks::journal::names::{self, MOST_KEPT};
 
 /// Longer lines are no records, in bytes: the longest that an agent writes have a few 100 KiB.
 const MAX_LINE: usize = 1 << 20;
+/// How often files are opened anew that were rotated meanwhile.
+const TRIES: usize = 100;
 /// What is read at once, in bytes.
 const BUFFER: usize = 64 << 10;
 
@@ -18,7 +20,12 @@ const BUFFER: usize = 64 << 10;
 pub(super) struct Files {
     /// The oldest first.
     files: Vec<OneFile>,
+    /// Which file has the journal's own name.
+    newest: Option<Identity>,
 }
+
+/// Device and inode.
+type Identity = (u64, u64);
 
 struct OneFile {
     name: PathBuf,
@@ -74,15 +81,31 @@ impl Files {
     /// # Errors
     /// When there is none, or one cannot be opened or is no regular file.
     pub(super) fn open(journal: &Path) -> Result<Self, Unreadable> {
+        let mut last = Self::open_once(journal)?;
+        for _ in 0..TRIES {
+            // A rotation takes its name from the newest file last. While that has it, each of the
+            // others moved by one number at most.
+            if newest(journal) == last.newest {
+                break;
+            }
+            last = Self::open_once(journal)?;
+        }
+        Ok(last)
+    }
+
+    /// Files move to higher numbers meanwhile: opened in this order none is missed that moves by
+    /// one, and one that is met twice is the same file.
+    fn open_once(journal: &Path) -> Result<Self, Unreadable> {
         let mut files: Vec<OneFile> = Vec::new();
-        let mut known = Vec::new();
+        let (mut newest, mut known) = (None, Vec::new());
         let mut missing = None;
-        // Files move to higher numbers meanwhile: read in this order none is missed, and one that
-        // is met twice is the same file.
         let rotated = (1..=MOST_KEPT).map(|n| names::rotated(journal, n));
         for name in [journal.to_owned()].into_iter().chain(rotated) {
             match open(&name) {
                 Ok((file, size, identity)) => {
+                    if name == journal {
+                        newest = Some(identity);
+                    }
                     if !known.contains(&identity) {
                         known.push(identity);
                         files.push(OneFile { name, file, size });
@@ -98,7 +121,7 @@ impl Files {
             return Err(error);
         }
         files.reverse();
-        Ok(Self { files })
+        Ok(Self { files, newest })
     }
 
     /// Gives each line, the oldest first, without its newline. Gives how many were too long to be
@@ -161,8 +184,13 @@ impl OneFile {
     }
 }
 
+fn newest(journal: &Path) -> Option<Identity> {
+    let found = journal.metadata().ok()?;
+    Some((found.dev(), found.ino()))
+}
+
 /// A regular file, its size, and which it is.
-fn open(name: &Path) -> io::Result<(File, u64, (u64, u64))> {
+fn open(name: &Path) -> io::Result<(File, u64, Identity)> {
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC)
@@ -181,11 +209,18 @@ fn open(name: &Path) -> io::Result<(File, u64, (u64, u64))> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, thread::sleep, time::Duration};
 
     use nix::{sys::stat::Mode, unistd::mkfifo};
+    use prometheus_client::metrics::counter::Counter;
 
     use super::*;
+    use crate::{
+        clock::Time,
+        facts::{Reload, ReloadResult},
+        records::{Body, Record},
+        sinks::journal::{Journal, Limits},
+    };
 
     fn lines(files: &Files) -> Vec<String> {
         let mut lines = Vec::new();
@@ -255,5 +290,38 @@ mod tests {
             assert!(error.contains(&name), "{error}");
             assert!(words.iter().all(|word| error.contains(word)), "{error}");
         }
+    }
+
+    #[test]
+    fn a_reader_beside_a_writer_misses_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("j");
+        let (size, keep) = (600, MOST_KEPT);
+        let mut journal =
+            Journal::open(&path, Limits { size, keep }, Counter::default()).expect("a new one");
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                for generation in 0..2000 {
+                    let result = ReloadResult::Ok;
+                    let body = Body::Reload(Reload { result, generation });
+                    journal.append(&Record::new(Time(0), "i".into(), String::new(), body));
+                    if generation % 10 == 0 {
+                        sleep(Duration::from_millis(1));
+                    }
+                }
+            });
+            while !writer.is_finished() {
+                let files = Files::open(&path).expect("open");
+                let mut found = Vec::new();
+                let number = |line: &[u8]| {
+                    let value: serde_json::Value = serde_json::from_slice(line).ok()?;
+                    value["generation"].as_u64()
+                };
+                let read = files.scan(|_, line| found.push(number(line)));
+                assert_eq!(read.expect("read"), 0);
+                let follow = |two: &[Option<u64>]| two[0].map(|n| n + 1) == two[1];
+                assert!(found.windows(2).all(follow), "{found:?}");
+            }
+        });
     }
 }

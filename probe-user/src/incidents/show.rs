@@ -78,7 +78,11 @@ fn write(
         responses(latest.failed, &record["responses"])
     )?;
     match latest.lost {
-        Some(lost) => writeln!(out, "lost    {lost} requests ended without a response")?,
+        Some(lost) => writeln!(
+            out,
+            "lost    {}, without a response",
+            number(lost, "request")
+        )?,
         None => writeln!(out, "lost    not known: nothing followed the requests")?,
     }
     if record["complete"] == false {
@@ -159,11 +163,10 @@ fn timeline(files: &Files, whole: &Whole, writer: Writer) -> anyhow::Result<Vec<
         format!("incident opened{first}"),
     ));
     if let Some(updated) = whole.updated.filter(|_| whole.updates > 0) {
-        let times = match whole.updates {
-            1 => "once".to_owned(),
-            many => format!("{many} times"),
+        let what = match whole.updates {
+            1 => "incident updated".to_owned(),
+            many => format!("incident updated, the last of {many} times"),
         };
-        let what = format!("incident went on, as was told {times} until here");
         events.push(Event::new(updated, what));
     }
     match latest.stands(writer) {
@@ -203,7 +206,16 @@ fn responses(sum: u64, counts: &Value) -> String {
     };
     let each = counts.iter().take(MOST);
     let each = each.map(|(status, count)| format!("{count} × {}", printable(status)));
-    format!("{sum} responses: {}", each.collect::<Vec<_>>().join(", "))
+    format!(
+        "{}: {}",
+        number(sum, "response"),
+        each.collect::<Vec<_>>().join(", ")
+    )
+}
+
+/// `1 request`, `2 requests`.
+fn number(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn list(value: &Value) -> &[Value] {

@@ -59,7 +59,7 @@ opened  2026-01-02 03:04:05.000 UTC
 last    2026-01-02 03:04:08.500 UTC, 3s later
 closed  2026-01-02 03:05:08.500 UTC
 failed  7 responses: 3 × 500, 4 × 502
-lost    2 requests ended without a response
+lost    2 requests, without a response
 partly  records were lost, or a source was missing: there may be more to it
 
 evidence, and when it was seen last (UTC)
@@ -70,7 +70,7 @@ timeline (UTC)
                              touched address 0x8
                              in nginx+0x6d64e f+0x1e
   2026-01-02 03:04:05.000  incident opened: 1 worker crashed
-  2026-01-02 03:04:06.000  incident went on, as was told once until here
+  2026-01-02 03:04:06.000  incident updated
   2026-01-02 03:05:08.500  incident closed: 2 workers crashed
 
 what to do
