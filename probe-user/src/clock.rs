@@ -1,9 +1,14 @@
 //! Times: the kernel's, in nanoseconds since boot, and the operator's, in UTC.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    borrow::Cow,
+    str::FromStr,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
+use jiff::Timestamp;
 use rustix::time::{ClockId, Timespec, clock_gettime};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Microseconds since 1970-01-01 UTC. Written as RFC 3339 with microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +26,13 @@ impl Time {
     pub fn of_boot_ns(boot_ns: u64) -> Self {
         let age = boot_ns_now().saturating_sub(boot_ns);
         Self(Self::now().0.saturating_sub(age / 1000))
+    }
+
+    /// The time of a file, for example.
+    #[must_use]
+    pub fn of_system(time: SystemTime) -> Self {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::default().plus(since)
     }
 
     /// How long this is after `earlier`; zero when it is not.
@@ -57,6 +69,28 @@ impl Serialize for Time {
     }
 }
 
+/// Reads RFC 3339, of any offset, from 1970 to 9999.
+impl FromStr for Time {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let time: Timestamp = text
+            .parse()
+            .map_err(|_| format!("{text} is no time such as 2026-01-02T03:04:05Z"))?;
+        u64::try_from(time.as_microsecond())
+            .map(Self)
+            .map_err(|_| format!("{text} is before 1970"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Cow::<str>::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
 /// Nanoseconds since boot, time asleep included: the clock of the kernel's records.
 #[must_use]
 pub fn boot_ns_now() -> u64 {
@@ -85,6 +119,27 @@ mod tests {
             serde_json::to_string(&Time(0)).ok().as_deref(),
             Some("\"1970-01-01T00:00:00.000000Z\"")
         );
+    }
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        for time in [Time(0), Time(1_700_000_000_000_001)] {
+            assert_eq!(time.to_string().parse(), Ok(time));
+        }
+        let hour = Time(3_600_000_000);
+        assert_eq!("1970-01-01T02:00:00+01:00".parse(), Ok(hour));
+        // The last that is read can be written too.
+        let last: Time = "9999-12-30T22:00:00Z".parse().expect("a time");
+        assert_eq!(last.to_string(), "9999-12-30T22:00:00.000000Z");
+        for text in [
+            "",
+            "1969-12-31T23:59:59Z",
+            "2026-01-02",
+            "2026-01-02T03:04:05",
+            "10000-01-01T00:00:00Z",
+        ] {
+            assert!(text.parse::<Time>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod facts;
 pub mod fleet;
 pub mod follow;
 pub mod hang;
+pub mod incidents;
 pub mod kernel;
 pub mod lifecycle;
 pub mod listen_queue;

@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser as _};
 use env_logger::Target;
 use log::LevelFilter;
 use nginx_probe::{
-    agent, diagnose, doctor, offline,
+    agent, diagnose, doctor, incidents, offline,
     options::{Cli, Command},
     sinks::{messages, printable::printable},
 };
@@ -57,6 +57,7 @@ fn main() -> ExitCode {
         Command::Run(options) => block_on(agent::run(*options)).map(|()| true),
         Command::Diagnose(options) => block_on(diagnose::run(&options)),
         Command::Doctor(options) => doctor::run(&options),
+        Command::Incidents(options) => incidents::run(&options).map(|()| true),
         Command::Logs(options) => offline::run(&options).map(|()| true),
         Command::Completions { shell } => {
             clap_complete::generate(

@@ -2,6 +2,8 @@
 
 mod diagnose;
 mod file;
+mod incidents;
+mod journal;
 mod value;
 
 use std::{
@@ -15,10 +17,15 @@ use clap::{Args, Parser, Subcommand};
 use log::LevelFilter;
 use serde::Deserialize;
 
-use self::value::{duration, level, parse_level};
 pub use self::{
     diagnose::DiagnoseOptions,
+    incidents::IncidentsOptions,
+    journal::JournalSize,
     value::{Follow, LogOption, OrNone},
+};
+use self::{
+    journal::{keepable, kept},
+    value::{duration, level, parse_level},
 };
 use crate::{kernel::Way, sinks::console::Output};
 
@@ -61,6 +68,8 @@ pub enum Command {
     Diagnose(Box<DiagnoseOptions>),
     /// Show what works on this host, what does not, why, and the fix
     Doctor(DoctorOptions),
+    /// Show what the journal says of incidents: all of them, or one with its evidence
+    Incidents(IncidentsOptions),
     /// Classify the failures in access and error logs, offline: no privileges needed
     Logs(LogsOptions),
     /// Print a completion script for a shell
@@ -91,6 +100,13 @@ pub struct RunOptions {
     /// Keep records in this file; `none` for no journal [default: /var/lib/nginx-probe/journal.jsonl]
     #[arg(long, env = "NGINX_PROBE_JOURNAL", value_name = "PATH")]
     pub journal: Option<OrNone<PathBuf>>,
+    /// Rotate the journal before it would be larger than this, at least 4KiB [default: 64MiB]
+    #[arg(long, env = "NGINX_PROBE_JOURNAL_SIZE", value_name = "SIZE")]
+    pub journal_size: Option<JournalSize>,
+    /// Keep so many rotated files of it, 0 to 99 [default: 4]
+    #[arg(long, env = "NGINX_PROBE_JOURNAL_KEEP", value_name = "N", value_parser = keepable())]
+    #[serde(deserialize_with = "kept")]
+    pub journal_keep: Option<u8>,
     /// Keep how far each log was read in this folder; `none` to begin at the end of every log
     /// [default: /var/lib/nginx-probe]
     #[arg(long, env = "NGINX_PROBE_STATE", value_name = "FOLDER")]

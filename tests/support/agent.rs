@@ -60,12 +60,14 @@ impl Agent {
         if !arguments.iter().any(|argument| argument == "--state") {
             command.env("NGINX_PROBE_STATE", folder.path().join("state"));
         }
+        // A journal may be meant to outlive its agent.
+        if !arguments.iter().any(|argument| argument == "--journal") {
+            command.env("NGINX_PROBE_JOURNAL", folder.path().join("journal.jsonl"));
+        }
         command
             .args(["run", "--output", "json"])
             .arg("--listen")
             .arg(format!("127.0.0.1:{port}"))
-            .arg("--journal")
-            .arg(folder.path().join("journal.jsonl"))
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -117,7 +119,7 @@ impl Agent {
         self.port
     }
 
-    /// Its journal.
+    /// Its journal, unless it was given another one.
     #[must_use]
     pub fn journal(&self) -> PathBuf {
         self.folder.path().join("journal.jsonl")

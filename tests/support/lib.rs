@@ -20,6 +20,7 @@ pub mod exhaustion;
 pub mod faults;
 pub mod http;
 pub mod metrics;
+pub mod mounted;
 pub mod nginx;
 pub mod nginx_config;
 pub mod nginx_control;

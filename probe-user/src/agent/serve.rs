@@ -45,7 +45,7 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
         Some(address) => Some(open::listener(address).await?),
         None => None,
     };
-    let journal = options.journal().map(open::journal).transpose()?;
+    let journal = open::journal(&options, &metrics)?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let console = Console::new(options.output.unwrap_or_else(Output::for_stdout));

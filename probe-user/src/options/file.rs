@@ -49,6 +49,8 @@ impl RunOptions {
             listen: self.listen.or(file.listen),
             output: self.output.or(file.output),
             journal: self.journal.or(file.journal),
+            journal_size: self.journal_size.or(file.journal_size),
+            journal_keep: self.journal_keep.or(file.journal_keep),
             state: self.state.or(file.state),
             incident_quiet: self.incident_quiet.or(file.incident_quiet),
             stub_status_every: self.stub_status_every.or(file.stub_status_every),

@@ -19,7 +19,7 @@ fn a_file_has_the_keys_of_the_flags() {
         "listen = 'none'\noutput = 'json'\njournal = '/j'\nincident-quiet = '5s'\n\
          pid-file = ['/a']\nno-logs = true\nno-uprobes = true\nfollow = 'none'\n\
          log-level = 'debug'\nstub-status-every = '250ms'\nhang-after = '2s'\n\
-         access-log = ['/l=combined']",
+         access-log = ['/l=combined']\njournal-size = '1MiB'\njournal-keep = 9",
     )
     .expect("right");
     assert_eq!(options.listen(), None);
@@ -34,6 +34,8 @@ fn a_file_has_the_keys_of_the_flags() {
     assert_eq!(options.watch.ways(), []);
     assert_eq!(options.log_level, Some(LevelFilter::Debug));
     assert_eq!(options.watch.access_log.len(), 1);
+    let limits = options.journal_limits();
+    assert_eq!((limits.size, limits.keep), (1 << 20, 9));
 }
 
 #[test]
@@ -47,6 +49,10 @@ fn unknown_keys_and_bad_values_are_refused() {
         "stub-status-every = '5'",
         "no-kernel = 'true'",
         "follow = 'all'",
+        "journal-size = '4KB'",
+        "journal-size = 'large'",
+        "journal-keep = 100",
+        "journal-keep = -1",
         "x = 1",
     ] {
         assert!(parse(text).is_err(), "{text}");
@@ -101,4 +107,30 @@ fn stub_status_is_asked_unless_told_never() {
     assert_eq!(merged.hang_after(), Some(Duration::from_secs(5)));
     let never = parse("hang-after = 'none'").expect("right");
     assert_eq!(never.hang_after(), None);
+}
+
+#[test]
+fn the_journal_keeps_as_much_as_it_is_told() {
+    let limits = RunOptions::default().journal_limits();
+    assert_eq!((limits.size, limits.keep), (64 << 20, 4));
+    let run = |flags: &[&str]| {
+        let arguments = ["nginx-probe", "run"].iter().chain(flags);
+        match Cli::try_parse_from(arguments).map(|cli| cli.command) {
+            Ok(Command::Run(options)) => Ok(options),
+            Ok(_) => Err("another command".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    };
+    let flags = run(&["--journal-size", "10MB", "--journal-keep", "0"]).expect("right");
+    let file = parse("journal-size = '1GiB'\njournal-keep = 9").expect("right");
+    let limits = flags.over(file).journal_limits();
+    assert_eq!((limits.size, limits.keep), (10_000_000, 0));
+    for (flags, word) in [
+        (&["--journal-size", "1KiB"], "4KiB is the least"),
+        (&["--journal-size", "x"], "64MiB"),
+        (&["--journal-keep", "100"], "0..=99"),
+    ] {
+        let error = run(flags).map(drop).expect_err("refused");
+        assert!(error.contains(word), "{error}");
+    }
 }

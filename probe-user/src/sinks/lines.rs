@@ -10,6 +10,8 @@ pub(super) struct Lines<W> {
     out: W,
     /// What was written last does not end with a newline.
     torn: bool,
+    /// The last line was not written; of such lines in a row so many.
+    failing: bool,
     missing: u64,
 }
 
@@ -32,6 +34,7 @@ impl<W: Write> Lines<W> {
         Self {
             out,
             torn,
+            failing: false,
             missing: 0,
         }
     }
@@ -39,17 +42,43 @@ impl<W: Write> Lines<W> {
     /// Writes a line that has its newline, in one write where that is possible.
     pub(super) fn write(&mut self, line: &str) -> Outcome {
         match self.put(line) {
-            Ok(()) if self.missing > 0 => Outcome::Again(std::mem::take(&mut self.missing)),
-            Ok(()) => Outcome::Written,
-            Err(error) => {
-                self.missing += 1;
-                if self.missing == 1 {
-                    Outcome::Fails(error)
-                } else {
-                    Outcome::StillFails(error)
-                }
+            Ok(()) if std::mem::take(&mut self.failing) => {
+                Outcome::Again(std::mem::take(&mut self.missing))
             }
+            Ok(()) => Outcome::Written,
+            Err(error) => self.fail(error),
         }
+    }
+
+    /// Counts a line that there was nothing to write to.
+    pub(super) fn fail(&mut self, error: io::Error) -> Outcome {
+        self.missing += 1;
+        self.trouble(error)
+    }
+
+    /// Nothing can be written now; no line is missing by that.
+    pub(super) fn trouble(&mut self, error: io::Error) -> Outcome {
+        if std::mem::replace(&mut self.failing, true) {
+            Outcome::StillFails(error)
+        } else {
+            Outcome::Fails(error)
+        }
+    }
+
+    /// Ends the last line when it is torn.
+    pub(super) fn end(&mut self) -> io::Result<()> {
+        if self.torn { self.put("") } else { Ok(()) }
+    }
+
+    /// What is written to.
+    pub(super) const fn out(&self) -> &W {
+        &self.out
+    }
+
+    /// Goes on with something else, which ends within a line when it is `torn`.
+    pub(super) fn renew(&mut self, out: W, torn: bool) {
+        self.out = out;
+        self.torn = torn;
     }
 
     fn put(&mut self, line: &str) -> io::Result<()> {

@@ -22,7 +22,7 @@ use std::{
     },
 };
 
-use prometheus_client::{encoding::text::encode, registry::Registry};
+use prometheus_client::{encoding::text::encode, metrics::counter::Counter, registry::Registry};
 
 use self::{
     agent::Agent, backends::Backends, incidents::Incidents, logs::Logs, responses::Responses,
@@ -136,6 +136,12 @@ impl Metrics {
         self.agent
             .kernel_memory
             .set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Counts the records that the journal could not take.
+    #[must_use]
+    pub fn journal_lost(&self) -> Counter {
+        self.agent.journal_lost.clone()
     }
 
     /// So many lines more of the `access` or `error` logs were read.

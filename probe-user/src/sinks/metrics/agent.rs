@@ -14,6 +14,7 @@ pub(super) struct Agent {
     events: Family<OfKind, Counter>,
     events_lost: Family<OfKind, Counter>,
     pub(super) kernel_memory: Gauge,
+    pub(super) journal_lost: Counter,
 }
 
 impl Agent {
@@ -23,6 +24,7 @@ impl Agent {
             events: Family::default(),
             events_lost: Family::default(),
             kernel_memory: Gauge::default(),
+            journal_lost: Counter::default(),
         };
         r.register(
             "nginx_probe_source_up",
@@ -43,6 +45,11 @@ impl Agent {
             "nginx_probe_kernel_memory_bytes",
             "Kernel memory of the agent's maps and programs",
             new.kernel_memory.clone(),
+        );
+        r.register(
+            "nginx_probe_journal_records_lost",
+            "Records that the journal could not take",
+            new.journal_lost.clone(),
         );
         r.register(
             "nginx_probe_build",
