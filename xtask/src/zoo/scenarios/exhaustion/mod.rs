@@ -1,0 +1,5 @@
+//! Something has run out.
+
+use super::Scenario;
+
+pub(super) const ALL: &[Scenario] = &[];

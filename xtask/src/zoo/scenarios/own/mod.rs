@@ -1,0 +1,5 @@
+//! What nginx answers by itself.
+
+use super::Scenario;
+
+pub(super) const ALL: &[Scenario] = &[];

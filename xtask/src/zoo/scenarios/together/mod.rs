@@ -1,0 +1,5 @@
+//! Two faults at once.
+
+use super::Scenario;
+
+pub(super) const ALL: &[Scenario] = &[];
