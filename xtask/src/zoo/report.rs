@@ -49,7 +49,10 @@ impl Row {
         let begin = format!("{:<22} {:<8}", self.scenario, self.mode.name());
         let judgement = match &self.outcome {
             Ok(judgement) => judgement,
-            Err(why) => return format!("{begin} {:>6} not played: {why}", "ERROR"),
+            Err(why) => {
+                let first = why.lines().next().unwrap_or_default();
+                return format!("{begin} {:>6} not played: {first}", "ERROR");
+            }
         };
         let slowest = judgement.seconds.iter().map(|(_, seconds)| *seconds);
         let slowest = slowest.reduce(f64::max);

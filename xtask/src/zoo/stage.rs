@@ -167,8 +167,7 @@ impl Stage {
         status: u16,
         because: impl Into<Verdict>,
     ) -> Result<()> {
-        let checked = ensure_all(got, status);
-        self.agent.explain(checked)?;
+        ensure_all(got, status)?;
         if let Some(first) = got.iter().map(|one| one.at).min() {
             self.truth.add(Class {
                 kind: Kind::Responses(status),
@@ -234,17 +233,22 @@ impl Stage {
             .wait_count("nginx_backend_processes", &[], count + 1)
     }
 
+    /// Waits until something was said of everything so far, or it is too late to say it.
+    pub(super) fn wait_said(&self) -> Result<Told> {
+        let end = Instant::now() + SAY_WITHIN * patience();
+        loop {
+            let told = self.told()?;
+            if is_accounted(&self.truth, self.mode, &told) || Instant::now() >= end {
+                return Ok(told);
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
     /// Waits until something was said of everything, ends the agent and judges.
     pub(super) fn judge(mut self) -> Result<Judgement> {
         let mut problem = self.ask_last()?;
-        let end = Instant::now() + SAY_WITHIN * patience();
-        let told = loop {
-            let told = self.told()?;
-            if is_accounted(&self.truth, self.mode, &told) || Instant::now() >= end {
-                break told;
-            }
-            thread::sleep(LOOK_EVERY);
-        };
+        let told = self.wait_said()?;
         // What was told twice would be told twice by then.
         problem = problem.or(self.ask_last()?);
         let mut last = if problem.is_none() {

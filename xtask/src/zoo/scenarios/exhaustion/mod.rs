@@ -1,5 +1,21 @@
 //! Something has run out.
 
+mod disk_body;
+mod fds_accept;
+mod fds_file;
+mod fds_upstream;
+mod memory;
+mod slots_accept;
+mod slots_upstream;
+
 use super::Scenario;
 
-pub(super) const ALL: &[Scenario] = &[];
+pub(super) const ALL: &[Scenario] = &[
+    fds_accept::SCENARIO,
+    fds_upstream::SCENARIO,
+    fds_file::SCENARIO,
+    slots_accept::SCENARIO,
+    slots_upstream::SCENARIO,
+    memory::SCENARIO,
+    disk_body::SCENARIO,
+];

@@ -21,6 +21,6 @@ fn play(set: Set) -> Result<Judgement> {
             app.port()
         ))
         .start()?;
-    stage.fail("/garbage", 502, 20, "upstream_closed")?;
+    stage.fail("/garbage/order", 502, 20, "upstream_closed")?;
     stage.judge()
 }

@@ -21,6 +21,6 @@ fn play(set: Set) -> Result<Judgement> {
             app.port()
         ))
         .start()?;
-    stage.fail("/silent", 504, 12, "upstream_timeout")?;
+    stage.fail("/silent/order", 504, 12, "upstream_timeout")?;
     stage.judge()
 }
