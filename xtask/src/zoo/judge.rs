@@ -35,7 +35,7 @@ const UNKNOWN: &str = "unknown";
 pub(super) fn judge(truth: &Truth, mode: Mode, told: &Told) -> Judgement {
     let mut judgement = Judgement {
         failed: truth.failed(),
-        incidents: told.incidents.clone(),
+        incidents: told.incidents.keys().cloned().collect(),
         ..Judgement::default()
     };
     judge_responses(&mut judgement, truth, mode, told);
@@ -56,7 +56,7 @@ pub(super) fn is_accounted(truth: &Truth, mode: Mode, told: &Told) -> bool {
             .verdict
             .allowed(mode)
             .iter()
-            .any(|cause| told.incidents.contains(*cause));
+            .any(|cause| told.incidents.contains_key(*cause));
         class.verdict.may_be_untold(mode)
             || match class.kind {
                 Kind::Responses(code) => {
@@ -167,21 +167,30 @@ fn judge_deaths(judgement: &mut Judgement, truth: &Truth, mode: Mode, told: &Tol
 }
 
 fn judge_incidents(judgement: &mut Judgement, truth: &Truth, mode: Mode, told: &Told) {
-    let mut allowed = truth.may_open.clone();
+    let mut allowed = BTreeSet::new();
     for class in &truth.classes {
         let causes = class.verdict.allowed(mode);
-        let opened = causes.iter().any(|cause| told.incidents.contains(*cause));
+        let opened = causes
+            .iter()
+            .any(|cause| told.incidents.contains_key(*cause));
         if class.kind == Kind::State {
             judgement.right += u64::from(opened);
             judgement.untold += u64::from(!opened);
         }
         if !opened && !class.verdict.may_be_untold(mode) {
             let causes = causes.join(" or ");
-            judgement.problems.push(format!("no incident {causes}"));
+            let problem = format!("no incident {causes}");
+            if !judgement.problems.contains(&problem) {
+                judgement.problems.push(problem);
+            }
         }
         allowed.extend(causes);
     }
-    for cause in &told.incidents {
+    for (cause, count) in &told.incidents {
+        if *count > 1 {
+            let problem = format!("{count} incidents {cause}, where one run of failures was");
+            judgement.problems.push(problem);
+        }
         if !allowed.contains(cause.as_str()) {
             let problem = format!("an incident {cause}, for which there was no reason");
             judgement.problems.push(problem);
@@ -215,7 +224,10 @@ mod tests {
             let causes = told.responses.entry(*code).or_default();
             causes.insert((*cause).to_owned(), *count);
         }
-        told.incidents = incidents.iter().map(ToString::to_string).collect();
+        told.incidents = incidents
+            .iter()
+            .map(|cause| ((*cause).to_owned(), 1))
+            .collect();
         told
     }
 

@@ -39,11 +39,6 @@ impl Mode {
         }
     }
 
-    /// Whether there is an error log.
-    pub(super) const fn is_logged(self) -> bool {
-        !matches!(self, Self::Kernel)
-    }
-
     /// nginx with this mode's logs.
     pub(super) fn logging(self, builder: Builder) -> Builder {
         match self {

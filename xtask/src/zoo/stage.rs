@@ -7,6 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result, ensure};
 use nginx_probe_tests::agent::Agent;
+use nginx_probe_tests::faults::Fault;
+use nginx_probe_tests::http::Answer;
 use nginx_probe_tests::nginx::{Builder, Nginx};
 use nginx_probe_tests::wait::{patience, until};
 use tempfile::TempDir;
@@ -48,11 +50,6 @@ impl Set {
         }
     }
 
-    /// The mode.
-    pub(super) const fn mode(&self) -> Mode {
-        self.mode
-    }
-
     /// More of nginx's configuration.
     pub(super) fn nginx(mut self, more: impl FnOnce(Builder) -> Builder) -> Self {
         self.builder = more(self.builder);
@@ -85,22 +82,19 @@ pub(super) struct Stage {
     truth: Truth,
     /// Requests that end a scenario, so far.
     last: u32,
-    /// Whether nginx is expected to answer at the end.
-    answers: bool,
 }
 
 impl Stage {
-    fn watch(mode: Mode, nginx: Nginx, more: &[&str]) -> Result<Self> {
+    fn watch(mode: Mode, nginx: Nginx, others: &[&str]) -> Result<Self> {
         let mut arguments: Vec<OsString> = ["--responses", QUIET].map(OsString::from).into();
         arguments.extend(["--pid-file".into(), nginx.pid_file().into()]);
-        arguments.extend(mode.arguments().iter().chain(more).map(OsString::from));
+        arguments.extend(mode.arguments().iter().chain(others).map(OsString::from));
         Ok(Self {
             agent: Agent::start(arguments)?,
             nginx,
             mode,
             truth: Truth::default(),
             last: 0,
-            answers: true,
         })
     }
 
@@ -203,6 +197,29 @@ impl Stage {
         });
     }
 
+    /// Has a fault end a worker so often, each time for this reason, and waits for its successor.
+    pub(super) fn die_of(
+        &mut self,
+        fault: Fault,
+        reason: &'static str,
+        times: u32,
+        because: &'static str,
+    ) -> Result<()> {
+        for _ in 0..times {
+            let before = self.nginx.wait_serving()?;
+            let answer = self.nginx.cause(fault);
+            let at = SystemTime::now();
+            let died = matches!(answer, Answer::Broken(_));
+            ensure!(
+                died,
+                "{fault:?} was to end a worker, which answered {answer:?}"
+            );
+            self.died(reason, at, because);
+            self.nginx.wait_replaced(&before)?;
+        }
+        Ok(())
+    }
+
     /// Takes down that something is wrong since then which no single answer shows.
     pub(super) fn wrong_since(&mut self, at: SystemTime, because: impl Into<Verdict>) {
         self.truth.add(Class {
@@ -211,16 +228,6 @@ impl Stage {
             count: 1,
             first: at,
         });
-    }
-
-    /// An incident that may be opened beside those of the failures.
-    pub(super) fn may_open(&mut self, cause: &'static str) {
-        self.truth.may_open.insert(cause);
-    }
-
-    /// nginx will answer nobody at the end.
-    pub(super) const fn answers_no_more(&mut self) {
-        self.answers = false;
     }
 
     /// Waits until so many local processes behind nginx are known, besides this one, which is an
@@ -275,9 +282,6 @@ impl Stage {
     /// Asks for what nothing else asks for, and waits until the agent has counted it: what came
     /// before has been counted then. Gives what is wrong when it has not.
     fn ask_last(&mut self) -> Result<Option<String>> {
-        if !self.answers {
-            return Ok(None);
-        }
         let (path, status) = LAST;
         let got = clients::get(self.port(), path)?;
         ensure!(got == status, "{path} answered {got}");

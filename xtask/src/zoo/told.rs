@@ -1,6 +1,6 @@
 //! What the agent said: its counters, and its records with the moment at which each was read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use nginx_probe_tests::metrics;
@@ -16,8 +16,8 @@ pub(super) struct Told {
     pub(super) responses: BTreeMap<u16, BTreeMap<String, u64>>,
     /// Deaths of workers by reason, without the graceful ones.
     pub(super) deaths: BTreeMap<String, u64>,
-    /// Causes of the incidents that were opened.
-    pub(super) incidents: BTreeSet<String>,
+    /// Causes of the incidents that were opened, and how many of each.
+    pub(super) incidents: BTreeMap<String, u64>,
     /// Each record, and when it was read.
     pub(super) records: Vec<(SystemTime, Value)>,
 }
@@ -46,12 +46,15 @@ impl Told {
 
     /// Takes the records, which are all so far.
     pub(super) fn take(&mut self, records: Vec<(SystemTime, Value)>) {
-        let opened = records
-            .iter()
-            .filter(|(_, record)| is(record, "incident") && record["state"] == "opened");
-        self.incidents = opened
-            .filter_map(|(_, record)| record["cause"].as_str().map(str::to_owned))
-            .collect();
+        self.incidents.clear();
+        for (_, record) in &records {
+            if is(record, "incident")
+                && record["state"] == "opened"
+                && let Some(cause) = record["cause"].as_str()
+            {
+                *self.incidents.entry(cause.to_owned()).or_default() += 1;
+            }
+        }
         self.records = records;
     }
 

@@ -1,6 +1,5 @@
 //! What is true of a scenario: which failures there were, and what may be said of each.
 
-use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use super::mode::Mode;
@@ -80,11 +79,10 @@ pub(super) struct Class {
     pub(super) first: SystemTime,
 }
 
-/// All failures of a scenario, and the incidents that may be opened beside theirs.
+/// All failures of a scenario.
 #[derive(Debug, Default)]
 pub(super) struct Truth {
     pub(super) classes: Vec<Class>,
-    pub(super) may_open: BTreeSet<&'static str>,
 }
 
 impl Truth {

@@ -1,10 +1,12 @@
 //! Something has run out.
 
 mod disk_body;
+mod disk_cache;
 mod fds_accept;
 mod fds_file;
 mod fds_upstream;
 mod memory;
+mod memory_self;
 mod slots_accept;
 mod slots_upstream;
 
@@ -17,5 +19,7 @@ pub(super) const ALL: &[Scenario] = &[
     slots_accept::SCENARIO,
     slots_upstream::SCENARIO,
     memory::SCENARIO,
+    memory_self::SCENARIO,
     disk_body::SCENARIO,
+    disk_cache::SCENARIO,
 ];

@@ -29,7 +29,8 @@ fn play(set: Set) -> Result<Judgement> {
                 )
         })
         .start()?;
-    for path in ["/variable", "/address", "/alias/file", "/empty"] {
+    stage.fail("/variable", 502, 10, "config_error")?;
+    for path in ["/address", "/alias/file", "/empty"] {
         stage.fail(path, 500, 10, "config_error")?;
     }
     stage.judge()

@@ -1,0 +1,24 @@
+//! Somebody stops nginx and starts it again.
+
+use anyhow::Result;
+use nginx_probe_tests::records::wait_agreement;
+
+use crate::zoo::judge::Judgement;
+use crate::zoo::scenarios::Scenario;
+use crate::zoo::stage::Set;
+
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "stop-and-start",
+    about: "nginx is stopped and started again",
+    play,
+};
+
+fn play(set: Set) -> Result<Judgement> {
+    let mut stage = set.start()?;
+    stage.serve("/ok", 200, 20)?;
+    stage.nginx.quit()?;
+    stage.nginx.start_again()?;
+    wait_agreement(&stage.agent, &stage.nginx)?;
+    stage.serve("/ok", 200, 20)?;
+    stage.judge()
+}
