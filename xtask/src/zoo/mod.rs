@@ -9,6 +9,7 @@ mod judge;
 mod mode;
 mod report;
 mod scenarios;
+mod set;
 mod stage;
 mod told;
 mod truth;
@@ -23,7 +24,7 @@ use nginx_probe_tests::processes::require_root;
 use self::mode::Mode;
 use self::report::Row;
 use self::scenarios::Scenario;
-use self::stage::Set;
+use self::set::Set;
 use crate::{build, interrupt};
 
 /// Options of `cargo xtask zoo`.

@@ -1,7 +1,6 @@
 //! A private nginx with the agent that watches it, and the account of what was done to them.
 
 use std::ffi::OsString;
-use std::os::unix::fs::PermissionsExt as _;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -9,9 +8,8 @@ use anyhow::{Context as _, Result, ensure};
 use nginx_probe_tests::agent::Agent;
 use nginx_probe_tests::faults::Fault;
 use nginx_probe_tests::http::Answer;
-use nginx_probe_tests::nginx::{Builder, Nginx};
+use nginx_probe_tests::nginx::Nginx;
 use nginx_probe_tests::wait::{patience, until};
-use tempfile::TempDir;
 
 use super::clients::{self, Got, ensure_all};
 use super::judge::{Judgement, is_accounted, judge};
@@ -28,51 +26,7 @@ const QUIET: &str = "--incident-quiet=10m";
 /// Clients that ask at once.
 const CLIENTS: usize = 4;
 /// A status that nothing else has, for the last request.
-const LAST: (&str, u16) = ("/zoo/last", 299);
-
-/// What is about to be started.
-pub(super) struct Set {
-    mode: Mode,
-    builder: Builder,
-    arguments: Vec<&'static str>,
-}
-
-impl Set {
-    pub(super) fn new(mode: Mode) -> Self {
-        let (path, status) = LAST;
-        let builder = Nginx::builder()
-            .folder("nginx-zoo-")
-            .location(&format!("location = {path} {{ return {status}; }}\n"));
-        Self {
-            mode,
-            builder: mode.logging(builder),
-            arguments: Vec::new(),
-        }
-    }
-
-    /// More of nginx's configuration.
-    pub(super) fn nginx(mut self, more: impl FnOnce(Builder) -> Builder) -> Self {
-        self.builder = more(self.builder);
-        self
-    }
-
-    /// More locations of nginx.
-    pub(super) fn location(self, text: &str) -> Self {
-        self.nginx(|builder| builder.location(text))
-    }
-
-    /// More arguments of the agent.
-    pub(super) fn agent(mut self, arguments: &[&'static str]) -> Self {
-        self.arguments.extend(arguments);
-        self
-    }
-
-    /// Starts nginx, then the agent, and waits until it is ready.
-    pub(super) fn start(self) -> Result<Stage> {
-        let nginx = self.builder.start()?;
-        Stage::watch(self.mode, nginx, &self.arguments)
-    }
-}
+pub(super) const LAST: (&str, u16) = ("/zoo/last", 299);
 
 /// All of it, running. Dropping it ends the agent, then nginx.
 pub(super) struct Stage {
@@ -85,7 +39,8 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    fn watch(mode: Mode, nginx: Nginx, others: &[&str]) -> Result<Self> {
+    /// Starts the agent, and waits until it is ready.
+    pub(super) fn watch(mode: Mode, nginx: Nginx, others: &[&str]) -> Result<Self> {
         let mut arguments: Vec<OsString> = ["--responses", QUIET].map(OsString::from).into();
         arguments.extend(["--pid-file".into(), nginx.pid_file().into()]);
         arguments.extend(mode.arguments().iter().chain(others).map(OsString::from));
@@ -111,10 +66,7 @@ impl Stage {
         count: usize,
         because: impl Into<Verdict>,
     ) -> Result<()> {
-        let port = self.port();
-        self.fail_by(CLIENTS, status, count, because, |number| {
-            clients::get(port, &numbered(path, number))
-        })
+        self.fail_together(vec![(path, status, because)], count)
     }
 
     /// The same in a way of its own.
@@ -143,13 +95,13 @@ impl Stage {
             let path = paths.get(number % all).context("no path")?;
             clients::get(port, &numbered(path, number))
         })?;
-        for (place, (_, status, because)) in cases.into_iter().enumerate() {
+        for (place, (path, status, because)) in cases.into_iter().enumerate() {
             let these: Vec<Got> = got
                 .iter()
                 .filter(|one| one.number % all == place)
                 .cloned()
                 .collect();
-            self.failed(&these, status, because)?;
+            self.note(&these, status, because.into(), Some(path))?;
         }
         Ok(())
     }
@@ -161,12 +113,23 @@ impl Stage {
         status: u16,
         because: impl Into<Verdict>,
     ) -> Result<()> {
+        self.note(got, status, because.into(), None)
+    }
+
+    fn note(
+        &mut self,
+        got: &[Got],
+        status: u16,
+        verdict: Verdict,
+        path: Option<&str>,
+    ) -> Result<()> {
         ensure_all(got, status)?;
         if let Some(first) = got.iter().map(|one| one.at).min() {
             self.truth.add(Class {
                 kind: Kind::Responses(status),
-                verdict: because.into(),
+                verdict,
                 count: got.len() as u64,
+                paths: path.map(str::to_owned).into_iter().collect(),
                 first,
             });
         }
@@ -193,6 +156,7 @@ impl Stage {
             kind: Kind::Deaths(reason),
             verdict: because.into().or_untold_in(&[Mode::Logs]),
             count: 1,
+            paths: Vec::new(),
             first: at,
         });
     }
@@ -226,6 +190,7 @@ impl Stage {
             kind: Kind::State,
             verdict: because.into(),
             count: 1,
+            paths: Vec::new(),
             first: at,
         });
     }
@@ -300,14 +265,6 @@ impl Stage {
         }
         Ok(None)
     }
-}
-
-/// A folder that workers, who are nobody, can read.
-pub(super) fn folder() -> Result<TempDir> {
-    Ok(tempfile::Builder::new()
-        .prefix("nginx-zoo-")
-        .permissions(std::fs::Permissions::from_mode(0o755))
-        .tempdir()?)
 }
 
 /// The path with a query that tells one request from another.

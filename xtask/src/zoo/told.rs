@@ -64,6 +64,25 @@ impl Told {
         by_cause.map_or(0, |causes| causes.values().sum())
     }
 
+    /// Records of a class's answers, by its paths, that say none of these causes.
+    pub(super) fn astray(&self, class: &Class, causes: &[&str]) -> u64 {
+        let Kind::Responses(code) = class.kind else {
+            return 0;
+        };
+        let of_class = |record: &&Value| {
+            let path = record["path"].as_str().unwrap_or_default();
+            is(record, "response")
+                && record["status"] == code
+                && class.paths.iter().any(|known| known == path)
+        };
+        let records = self.records.iter().map(|(_, record)| record);
+        records
+            .filter(of_class)
+            .filter_map(|record| record["cause"].as_str())
+            .filter(|cause| *cause != "unknown" && !causes.contains(cause))
+            .count() as u64
+    }
+
     /// Seconds from the first failure of a class to the first record that says one of these causes
     /// of it.
     pub(super) fn seconds(&self, class: &Class, causes: &[&str]) -> Option<f64> {

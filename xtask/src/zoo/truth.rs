@@ -75,6 +75,8 @@ pub(super) struct Class {
     pub(super) kind: Kind,
     pub(super) verdict: Verdict,
     pub(super) count: u64,
+    /// The paths that were asked for, where records must name them; others may be others' too.
+    pub(super) paths: Vec<String>,
     /// When the first of them was noticed by whoever suffered it.
     pub(super) first: SystemTime,
 }
@@ -96,6 +98,7 @@ impl Truth {
         match same {
             Some(known) => {
                 known.count += class.count;
+                known.paths.extend(class.paths);
                 known.first = known.first.min(class.first);
             }
             None => self.classes.push(class),

@@ -10,7 +10,7 @@ mod upstream;
 use anyhow::Result;
 
 use super::judge::Judgement;
-use super::stage::Set;
+use super::set::Set;
 
 /// A fault: how it is caused, and what is true of it.
 #[derive(Debug)]

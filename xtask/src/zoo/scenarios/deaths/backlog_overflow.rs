@@ -9,7 +9,7 @@ use nginx_probe_tests::processes::{Signal, signal};
 
 use crate::zoo::judge::Judgement;
 use crate::zoo::scenarios::Scenario;
-use crate::zoo::stage::Set;
+use crate::zoo::set::Set;
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "backlog-overflow",

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::zoo::judge::Judgement;
 use crate::zoo::mode::Mode;
 use crate::zoo::scenarios::Scenario;
-use crate::zoo::stage::Set;
+use crate::zoo::set::Set;
 use crate::zoo::truth::is;
 
 pub(super) const SCENARIO: Scenario = Scenario {

@@ -8,7 +8,7 @@ use nginx_probe_tests::mounted::Mounted;
 use crate::zoo::clients;
 use crate::zoo::judge::Judgement;
 use crate::zoo::scenarios::Scenario;
-use crate::zoo::stage::{Set, folder};
+use crate::zoo::set::{Set, folder};
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "disk-body",

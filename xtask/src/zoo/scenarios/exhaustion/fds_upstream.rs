@@ -6,7 +6,7 @@ use nginx_probe_tests::exhaustion::{EAT, LUA};
 use crate::zoo::clients;
 use crate::zoo::judge::Judgement;
 use crate::zoo::scenarios::Scenario;
-use crate::zoo::stage::Set;
+use crate::zoo::set::Set;
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "fds-upstream",

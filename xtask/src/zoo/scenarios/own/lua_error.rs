@@ -5,7 +5,7 @@ use nginx_probe_tests::faults::Fault;
 
 use crate::zoo::judge::Judgement;
 use crate::zoo::scenarios::Scenario;
-use crate::zoo::stage::Set;
+use crate::zoo::set::Set;
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "lua-error",

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::zoo::judge::Judgement;
 use crate::zoo::scenarios::Scenario;
-use crate::zoo::stage::Set;
+use crate::zoo::set::Set;
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "return-500",

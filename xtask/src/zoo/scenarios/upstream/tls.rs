@@ -12,7 +12,7 @@ use crate::zoo::clients;
 use crate::zoo::judge::Judgement;
 use crate::zoo::mode::Mode;
 use crate::zoo::scenarios::Scenario;
-use crate::zoo::stage::{Set, folder};
+use crate::zoo::set::{Set, folder};
 use crate::zoo::truth::is;
 
 pub(super) const SCENARIO: Scenario = Scenario {

@@ -6,7 +6,7 @@ use nginx_probe_tests::nginx::Nginx;
 
 use crate::zoo::judge::Judgement;
 use crate::zoo::scenarios::Scenario;
-use crate::zoo::stage::Set;
+use crate::zoo::set::Set;
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "upstream-lua",

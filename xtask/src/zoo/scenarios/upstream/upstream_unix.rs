@@ -5,7 +5,7 @@ use nginx_probe_tests::upstream::Upstream;
 
 use crate::zoo::judge::Judgement;
 use crate::zoo::scenarios::Scenario;
-use crate::zoo::stage::{Set, folder};
+use crate::zoo::set::{Set, folder};
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "upstream-unix",
