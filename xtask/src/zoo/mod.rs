@@ -13,6 +13,7 @@ mod set;
 mod stage;
 mod told;
 mod truth;
+mod turns;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,9 @@ pub(crate) struct Args {
     /// Show the scenarios and play none
     #[arg(long)]
     list: bool,
+    /// How many scenarios are played at once: most of their time is the agent's start and end
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=8))]
+    jobs: u8,
     /// Write the table to this file too
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -77,13 +81,16 @@ pub(crate) fn run(repo: &Path, args: &Args) -> Result<()> {
     let mut rows = Vec::new();
     println!("{}", report::head());
     for mode in args.modes() {
-        for scenario in &wanted {
-            let row = play(scenario, mode);
-            if interrupt::came() {
-                bail!("interrupted: what was started has ended, and its files are removed");
-            }
+        let work = |number: usize| {
+            let scenario = wanted.get(number)?;
+            (!interrupt::came()).then(|| play(scenario, mode))
+        };
+        turns::in_turn(args.jobs.into(), wanted.len(), work, |row| {
             println!("{}", row.line());
             rows.push(row);
+        });
+        if interrupt::came() {
+            bail!("interrupted: what was started has ended, and its files are removed");
         }
     }
     print!("\n{}", report::summary(&rows));
@@ -98,10 +105,12 @@ pub(crate) fn run(repo: &Path, args: &Args) -> Result<()> {
 }
 
 fn play(scenario: &Scenario, mode: Mode) -> Row {
+    let began = Instant::now();
     let outcome = (scenario.play)(Set::new(mode));
     Row {
         scenario: scenario.name,
         mode,
+        took: began.elapsed(),
         outcome: outcome.map_err(|error| format!("{error:#}")),
     }
 }

@@ -1,6 +1,7 @@
 //! The table of all scenarios, and its summary.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -19,6 +20,8 @@ const RESPONSE_MS: f64 = 1000.0;
 pub(super) struct Row {
     pub(super) scenario: &'static str,
     pub(super) mode: Mode,
+    /// How long it took, with its start and its end.
+    pub(super) took: Duration,
     /// What was said, or why the scenario could not be played.
     pub(super) outcome: Result<Judgement, String>,
 }
@@ -79,6 +82,7 @@ impl Row {
             "scenario": self.scenario,
             "mode": self.mode.name(),
             "ok": self.is_ok(),
+            "took_seconds": self.took.as_secs_f64(),
         });
         let more = match &self.outcome {
             Err(why) => json!({ "error": why }),
@@ -217,6 +221,7 @@ mod tests {
         let row = Row {
             scenario: "one",
             mode: Mode::Full,
+            took: Duration::from_secs(1),
             outcome: Ok(judgement),
         };
         let line = row.line();

@@ -1,7 +1,7 @@
 //! Somebody stops nginx and starts it again.
 
 use anyhow::Result;
-use nginx_probe_tests::records::wait_agreement;
+use nginx_probe_tests::records::wait_worker;
 
 use crate::zoo::judge::Judgement;
 use crate::zoo::scenarios::Scenario;
@@ -18,7 +18,9 @@ fn play(set: Set) -> Result<Judgement> {
     stage.serve("/ok", 200, 20)?;
     stage.nginx.quit()?;
     stage.nginx.start_again()?;
-    wait_agreement(&stage.agent, &stage.nginx)?;
+    for worker in stage.nginx.wait_serving()? {
+        wait_worker(&stage.agent, &stage.nginx, worker)?;
+    }
     stage.serve("/ok", 200, 20)?;
     stage.judge()
 }
