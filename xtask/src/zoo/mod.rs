@@ -7,6 +7,7 @@
 mod clients;
 mod judge;
 mod mode;
+mod opaque;
 mod report;
 mod scenarios;
 mod set;
