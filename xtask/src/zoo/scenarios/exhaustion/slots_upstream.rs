@@ -1,6 +1,6 @@
 //! One connection slot is left, which is enough for a client and not for its upstream.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use nginx_probe_tests::client::Client;
 use nginx_probe_tests::http::{Answer, get};
 use nginx_probe_tests::upstream::Upstream;
@@ -31,7 +31,8 @@ fn play(set: Set) -> Result<Judgement> {
         .start()?;
     let port = stage.port();
     let mut held = Vec::new();
-    loop {
+    // Each has begun a request that was read, lest nginx closes it in favour of another.
+    for _ in 0..40 {
         let mut client = Client::connect(port)?;
         let _ = client.send("GET / HTTP/1.1\r\n");
         client.wait_read_or_end()?;
@@ -40,6 +41,7 @@ fn play(set: Set) -> Result<Judgement> {
         }
         held.push(client);
     }
+    ensure!(held.len() < 40, "nginx has room for everybody");
     drop(held.pop());
     until_true("a free slot", DEADLINE, || {
         let mut client = Client::connect(port)?;

@@ -1,5 +1,6 @@
 //! Workers crash while others refuse requests beyond `limit_req`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use anyhow::{Context as _, Result};
@@ -26,9 +27,18 @@ fn play(set: Set) -> Result<Judgement> {
         .start()?;
     stage.serve("/page", 200, 1)?;
     let port = stage.port();
+    let over = AtomicBool::new(false);
     let got = thread::scope(|scope| {
-        let refused = scope.spawn(|| clients::ask(2, 40, |_| ask_again(port)));
-        stage.die_of(Fault::Segv, "crash", 3, "worker_crash")?;
+        let refused = scope.spawn(|| {
+            let mut got = Vec::new();
+            while !over.load(Ordering::Relaxed) {
+                got.extend(clients::ask(2, 10, |_| ask_again(port))?);
+            }
+            anyhow::Ok(got)
+        });
+        let died = stage.die_of(Fault::Segv, "crash", 3, "worker_crash");
+        over.store(true, Ordering::Relaxed);
+        died?;
         refused.join().ok().context("a client panicked")?
     })?;
     stage.failed(&got, 503, "limited")?;
