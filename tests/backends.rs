@@ -18,7 +18,7 @@ use nginx_probe_tests::records::{is, opens, pid};
 use nginx_probe_tests::wait::{DEADLINE, until_true};
 use serde_json::Value;
 
-use crate::scene::{PHP, PYTHON, Scene, fastcgi, uwsgi};
+use crate::scene::{PHP, PYTHON, Scene};
 
 const MIB: u64 = 1 << 20;
 const LIMIT: u64 = 64 * MIB;
@@ -26,7 +26,7 @@ const LIMIT: u64 = 64 * MIB;
 #[test]
 fn a_php_child_that_is_killed_is_the_reason_of_its_502() -> Result<()> {
     let php = Application::php(PHP)?;
-    let scene = Scene::of(&fastcgi(&php), 3)?;
+    let scene = Scene::of(&php.fastcgi_location("/php/"), 3)?;
     ensure!(scene.get("/php/fine.php")? == 200);
     let before: Vec<u32> = children(php.pid()).iter().map(|one| one.pid).collect();
     ensure!(scene.cause("/php/killed.php")? == "backend_crash");
@@ -79,7 +79,7 @@ fn a_php_child_that_eats_its_memory_is_named_with_its_limit() -> Result<()> {
     for member in processes::find(|seen| seen.group == php.pid()) {
         group.add(member.pid)?;
     }
-    let scene = Scene::of(&fastcgi(&php), 3)?;
+    let scene = Scene::of(&php.fastcgi_location("/php/"), 3)?;
     ensure!(scene.cause("/php/eats.php")? == "backend_crash");
     let exit = scene.exit("oom_kill")?;
     ensure!(
@@ -104,7 +104,7 @@ fn a_php_child_that_eats_its_memory_is_named_with_its_limit() -> Result<()> {
 #[test]
 fn a_uwsgi_worker_that_crashes_is_the_reason_of_its_502() -> Result<()> {
     let app = Application::uwsgi(PYTHON)?;
-    let scene = Scene::of(&uwsgi(&app.socket()), 3)?;
+    let scene = Scene::of(&app.uwsgi_location("/app/"), 3)?;
     ensure!(scene.get("/app/fine")? == 200);
     ensure!(scene.cause("/app/segv")? == "backend_crash");
     let crash = scene.exit("crash")?;
@@ -160,7 +160,7 @@ fn a_single_process_on_a_port_fails_its_request_and_those_that_follow() -> Resul
 #[test]
 fn children_that_are_replaced_and_helpers_that_fail_are_no_incident() -> Result<()> {
     let php = Application::php_with(PHP, "pm.max_requests = 1")?;
-    let scene = Scene::of(&fastcgi(&php), 3)?;
+    let scene = Scene::of(&php.fastcgi_location("/php/"), 3)?;
     let before: Vec<u32> = children(php.pid()).iter().map(|one| one.pid).collect();
     for number in 0..20 {
         ensure!(scene.get(&format!("/php/fine.php?{number}"))? == 200);
@@ -179,7 +179,7 @@ fn children_that_are_replaced_and_helpers_that_fail_are_no_incident() -> Result<
 #[test]
 fn uwsgi_workers_that_are_replaced_are_no_incident() -> Result<()> {
     let app = Application::uwsgi_with(PYTHON, &["--max-requests", "1"])?;
-    let scene = Scene::of(&uwsgi(&app.socket()), 3)?;
+    let scene = Scene::of(&app.uwsgi_location("/app/"), 3)?;
     let before: Vec<u32> = children(app.pid()).iter().map(|one| one.pid).collect();
     until_true("other workers", DEADLINE, || {
         ensure!(scene.get("/app/fine")? == 200);
@@ -200,7 +200,7 @@ fn uwsgi_workers_that_are_replaced_are_no_incident() -> Result<()> {
 #[test]
 fn a_death_that_fails_nothing_is_a_record_and_no_incident() -> Result<()> {
     let php = Application::php(PHP)?;
-    let scene = Scene::of(&fastcgi(&php), 3)?;
+    let scene = Scene::of(&php.fastcgi_location("/php/"), 3)?;
     let child = children(php.pid()).first().context("no child")?.pid;
     signal(child, Signal::KILL)?;
     let exit = scene.exit("killed")?;
@@ -230,7 +230,7 @@ fn an_upstream_that_closes_and_lives_has_not_crashed() -> Result<()> {
         }
     });
     let closes = format!("location /closes {{ proxy_pass http://127.0.0.1:{port}; }}");
-    let scene = Scene::of(&(uwsgi(&app.socket()) + &closes), 3)?;
+    let scene = Scene::of(&(app.uwsgi_location("/app/") + &closes), 3)?;
     for path in ["/app/raises", "/closes"] {
         let cause = scene.cause(path)?;
         ensure!(cause == "upstream_closed", "{path}: {cause}");
@@ -242,7 +242,9 @@ fn an_upstream_that_closes_and_lives_has_not_crashed() -> Result<()> {
 #[test]
 fn what_only_an_answer_names_is_found_too() -> Result<()> {
     let php = Application::php(PHP)?;
-    let locations = fastcgi(&php).replace("fastcgi_pass unix:", "set $at unix:; fastcgi_pass $at");
+    let locations = php
+        .fastcgi_location("/php/")
+        .replace("fastcgi_pass unix:", "set $at unix:; fastcgi_pass $at");
     let scene = Scene::of(&locations, 0)?;
     // The first failure tells where it is.
     scene.cause("/php/killed.php")?;

@@ -42,7 +42,7 @@ impl Diagnosis {
 
     /// Ends it early, with its report: the exit status and standard output.
     fn end(mut self) -> Result<(Option<i32>, String)> {
-        signal(self.child.id(), Signal::SIGINT)?;
+        signal(self.child.id(), Signal::INT)?;
         let mut report = String::new();
         let mut stdout = self.child.stdout.take().context("no standard output")?;
         stdout.read_to_string(&mut report)?;

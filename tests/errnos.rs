@@ -2,14 +2,13 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use nginx_probe_tests::agent::Agent;
 use nginx_probe_tests::answers::{Told, Way, told_until, watch_in};
 use nginx_probe_tests::client::Client;
 use nginx_probe_tests::exhaustion::{EAT, LUA};
+use nginx_probe_tests::mounted::Mounted;
 use nginx_probe_tests::nginx::Nginx;
 use nginx_probe_tests::records::opens;
 use nginx_probe_tests::upstream::Upstream;
@@ -29,7 +28,7 @@ impl Scene {
             .tempdir()?;
         let at = folder.path();
         fs::create_dir(at.join("full"))?;
-        let full = Mounted::tmpfs(&at.join("full"))?;
+        let full = Mounted::tmpfs(&at.join("full"), "32k")?;
         fs::write(at.join("users"), "known:{PLAIN}word\n")?;
         fs::write(at.join("file"), "text\n")?;
         fs::set_permissions(at.join("users"), Permissions::from_mode(0o600))?;
@@ -188,33 +187,4 @@ fn allocation(way: Way) -> Result<()> {
         scene.wait_counted("mmap", "ENOMEM")?;
     }
     scene.agent.stop().map(|_| ())
-}
-
-/// A file system of its own, unmounted when dropped.
-struct Mounted(String);
-
-impl Mounted {
-    fn tmpfs(at: &Path) -> Result<Self> {
-        let at = at.display().to_string();
-        run(
-            "mount",
-            &["-t", "tmpfs", "-o", "size=32k,mode=0777", "tmpfs", &at],
-        )?;
-        Ok(Self(at))
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        if let Err(error) = run("umount", &["-l", &self.0]) {
-            eprintln!("{error:#}");
-        }
-    }
-}
-
-fn run(program: &str, arguments: &[&str]) -> Result<()> {
-    let output = Command::new(program).args(arguments).output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{program}: {said}");
-    Ok(())
 }

@@ -3,7 +3,6 @@
 use anyhow::{Result, ensure};
 use nginx_probe_tests::agent::Agent;
 use nginx_probe_tests::answers::{self, told_until};
-use nginx_probe_tests::applications::Application;
 use nginx_probe_tests::client::Client;
 use nginx_probe_tests::nginx::Nginx;
 use nginx_probe_tests::records::{about, is, opens};
@@ -129,32 +128,4 @@ impl Scene {
     pub fn stop(self) -> Result<()> {
         self.agent.stop().map(drop)
     }
-}
-
-pub fn fastcgi(php: &Application) -> String {
-    format!(
-        r"location ~ ^/php/(?<script>.*)$ {{
-            fastcgi_pass unix:{socket};
-            fastcgi_param SCRIPT_FILENAME {folder}/$script;
-            fastcgi_param REQUEST_METHOD $request_method;
-            fastcgi_param REQUEST_URI $request_uri;
-        }}",
-        socket = php.socket().display(),
-        folder = php.folder().display(),
-    )
-}
-
-pub fn uwsgi(socket: &std::path::Path) -> String {
-    format!(
-        r#"location /app/ {{
-            uwsgi_pass unix:{};
-            uwsgi_param PATH_INFO $document_uri;
-            uwsgi_param REQUEST_METHOD $request_method;
-            uwsgi_param QUERY_STRING "";
-            uwsgi_param SERVER_NAME x;
-            uwsgi_param SERVER_PORT 80;
-            uwsgi_param SERVER_PROTOCOL $server_protocol;
-        }}"#,
-        socket.display()
-    )
 }

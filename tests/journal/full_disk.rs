@@ -54,7 +54,7 @@ fn fill(at: &Path) -> Result<()> {
 fn what_finds_no_room_is_counted_and_spoils_nothing() -> Result<()> {
     require_root()?;
     let folder = tempfile::tempdir()?;
-    let _mounted = Mounted::tmpfs(folder.path(), 64)?;
+    let _mounted = Mounted::tmpfs(folder.path(), "64k")?;
     let (journal, filler) = (folder.path().join("journal"), folder.path().join("filler"));
     let (metrics, mut n) = (Metrics::new(), 0);
     let lost = metrics.journal_lost();
@@ -89,7 +89,7 @@ fn what_finds_no_room_is_counted_and_spoils_nothing() -> Result<()> {
 fn rotation_makes_room_on_a_full_disk() -> Result<()> {
     require_root()?;
     let folder = tempfile::tempdir()?;
-    let _mounted = Mounted::tmpfs(folder.path(), 64)?;
+    let _mounted = Mounted::tmpfs(folder.path(), "64k")?;
     let journal = folder.path().join("journal");
     let (size, keep) = (8 << 10, 2);
     let metrics = Metrics::new();
@@ -106,7 +106,7 @@ fn rotation_makes_room_on_a_full_disk() -> Result<()> {
 fn an_agent_starts_on_a_full_disk_and_goes_on() -> Result<()> {
     let nginx = Nginx::builder().start()?;
     let folder = tempfile::tempdir()?;
-    let _mounted = Mounted::tmpfs(folder.path(), 32)?;
+    let _mounted = Mounted::tmpfs(folder.path(), "32k")?;
     let (journal, filler) = (folder.path().join("journal"), folder.path().join("filler"));
     fill(&filler)?;
     let pid_file = nginx.pid_file();

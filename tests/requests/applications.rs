@@ -73,18 +73,7 @@ const GONE: &[&str] = &["upstream_closed", "backend_crash"];
 #[test]
 fn php_says_itself_what_failed() -> Result<()> {
     let php = Application::php(PHP)?;
-    let scene = Scene::of(|builder| {
-        builder.location(&format!(
-            r"location ~ ^/php/(?<script>.*)$ {{
-                fastcgi_pass unix:{socket};
-                fastcgi_param SCRIPT_FILENAME {folder}/$script;
-                fastcgi_param REQUEST_METHOD $request_method;
-                fastcgi_param REQUEST_URI $request_uri;
-            }}",
-            socket = php.socket().display(),
-            folder = php.folder().display(),
-        ))
-    })?;
+    let scene = Scene::of(|builder| builder.location(&php.fastcgi_location("/php/")))?;
     check(
         &scene,
         &[
@@ -104,20 +93,7 @@ fn php_says_itself_what_failed() -> Result<()> {
 #[test]
 fn an_exception_behind_uwsgi_is_an_answer_that_never_came() -> Result<()> {
     let uwsgi = Application::uwsgi(PYTHON)?;
-    let scene = Scene::of(|builder| {
-        builder.location(&format!(
-            r#"location /wsgi/ {{
-                uwsgi_pass unix:{};
-                uwsgi_param PATH_INFO $document_uri;
-                uwsgi_param REQUEST_METHOD $request_method;
-                uwsgi_param QUERY_STRING "";
-                uwsgi_param SERVER_NAME x;
-                uwsgi_param SERVER_PORT 80;
-                uwsgi_param SERVER_PROTOCOL $server_protocol;
-            }}"#,
-            uwsgi.socket().display(),
-        ))
-    })?;
+    let scene = Scene::of(|builder| builder.location(&uwsgi.uwsgi_location("/wsgi/")))?;
     check(
         &scene,
         &[

@@ -1,15 +1,12 @@
 //! Clients whose talk cannot be read: TLS and HTTP/2. What their upstreams said is seen, what they
 //! were sent is not, so that without a log nothing is said, and with one the right thing.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-use std::time::Duration;
-
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use nginx_probe_tests::agent::Agent;
 use nginx_probe_tests::answers::told;
 use nginx_probe_tests::certificate;
 use nginx_probe_tests::http::{Answer, get};
+use nginx_probe_tests::http2::Http2;
 use nginx_probe_tests::nginx::Nginx;
 use nginx_probe_tests::ports;
 
@@ -133,63 +130,4 @@ fn http2_clients_are_told_of_by_the_log() -> Result<()> {
         scene.check(logged)?;
     }
     Ok(())
-}
-
-/// Just enough of HTTP/2 (RFC 9113) to ask nginx for a path.
-struct Http2 {
-    stream: TcpStream,
-    next: u32,
-}
-
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const END_STREAM: u8 = 1;
-
-impl Http2 {
-    fn connect(port: u16) -> Result<Self> {
-        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(15)))?;
-        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")?;
-        stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0])?;
-        Ok(Self { stream, next: 1 })
-    }
-
-    /// Asks, and reads the whole answer.
-    fn get(&mut self, path: &str) -> Result<u16> {
-        let length = u8::try_from(path.len())?;
-        // `:method GET` and `:scheme http` of HPACK's static table, then two literals.
-        let mut block = vec![0x82, 0x86, 0x04, length];
-        block.extend(path.as_bytes());
-        block.extend([0x01, 1, b'x']);
-        let mut frame = vec![0, 0, u8::try_from(block.len())?, HEADERS, 5];
-        frame.extend(self.next.to_be_bytes());
-        frame.extend(block);
-        self.stream.write_all(&frame)?;
-        let id = self.next;
-        self.next += 2;
-        let mut status = None;
-        loop {
-            let mut head = [0; 9];
-            self.stream.read_exact(&mut head)?;
-            let [high, middle, low, kind, flags, a, b, c, d] = head;
-            let mut payload = vec![0; u32::from_be_bytes([0, high, middle, low]).try_into()?];
-            self.stream.read_exact(&mut payload)?;
-            if u32::from_be_bytes([a, b, c, d]) != id {
-                continue;
-            }
-            if kind == HEADERS {
-                // The statuses that are in the static table, behind a change of the table's size.
-                let first = payload.iter().find(|byte| **byte & 0xe0 != 0x20);
-                status = match first {
-                    Some(0x88) => Some(200),
-                    Some(0x8d) => Some(404),
-                    Some(0x8e) => Some(500),
-                    other => anyhow::bail!("an unexpected status: {other:?}"),
-                };
-            }
-            if matches!(kind, HEADERS | DATA) && flags & END_STREAM != 0 {
-                return status.context("no headers");
-            }
-        }
-    }
 }

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use nginx_probe_tests::answers::Way;
+use nginx_probe_tests::full_listener::FullListener;
 
 use crate::scene::{OWN, Scene};
 
@@ -137,13 +138,8 @@ fn tell_each(way: Way) -> Result<()> {
 
 #[test]
 fn an_upstream_that_cannot_be_connected_to_in_time_is_a_timeout() -> Result<()> {
-    // A listener whose queue is full leaves a connecting client without an answer.
-    let listener = full_listener()?;
-    let port = listener.local_addr()?.port();
-    let mut held = Vec::new();
-    for _ in 0..4 {
-        held.push(connect_without_waiting(port)?);
-    }
+    let full = FullListener::start()?;
+    let port = full.port();
     let scene = Scene::of(|builder| {
         builder.location(&format!(
             "location /full {{ proxy_connect_timeout 300ms; proxy_pass http://127.0.0.1:{port}; }}"
@@ -156,26 +152,4 @@ fn an_upstream_that_cannot_be_connected_to_in_time_is_a_timeout() -> Result<()> 
         "{told:?}"
     );
     Ok(())
-}
-
-fn full_listener() -> Result<std::net::TcpListener> {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
-    // A second `listen` sets the length of the queue: none.
-    rustix::net::listen(&listener, 0)?;
-    Ok(listener)
-}
-
-fn connect_without_waiting(port: u16) -> Result<rustix::fd::OwnedFd> {
-    use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
-    let socket = socket_with(
-        AddressFamily::INET,
-        SocketType::STREAM,
-        SocketFlags::NONBLOCK | SocketFlags::CLOEXEC,
-        None,
-    )?;
-    let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
-    match connect(&socket, &address) {
-        Ok(()) | Err(rustix::io::Errno::INPROGRESS) => Ok(socket),
-        Err(error) => Err(error.into()),
-    }
 }

@@ -146,6 +146,38 @@ impl Application {
         self.child.id()
     }
 
+    /// The location of nginx that passes paths below `path` to PHP-FPM's scripts.
+    #[must_use]
+    pub fn fastcgi_location(&self, path: &str) -> String {
+        format!(
+            r"location ~ ^{path}(?<script>.*)$ {{
+                fastcgi_pass unix:{socket};
+                fastcgi_param SCRIPT_FILENAME {folder}/$script;
+                fastcgi_param REQUEST_METHOD $request_method;
+                fastcgi_param REQUEST_URI $request_uri;
+            }}",
+            socket = self.socket().display(),
+            folder = self.folder().display(),
+        )
+    }
+
+    /// The location of nginx that passes paths below `path` to uWSGI.
+    #[must_use]
+    pub fn uwsgi_location(&self, path: &str) -> String {
+        format!(
+            r#"location {path} {{
+                uwsgi_pass unix:{};
+                uwsgi_param PATH_INFO $document_uri;
+                uwsgi_param REQUEST_METHOD $request_method;
+                uwsgi_param QUERY_STRING "";
+                uwsgi_param SERVER_NAME x;
+                uwsgi_param SERVER_PORT 80;
+                uwsgi_param SERVER_PROTOCOL $server_protocol;
+            }}"#,
+            self.socket().display()
+        )
+    }
+
     /// What it wrote to its standard output and error.
     #[must_use]
     pub fn output(&self) -> String {

@@ -121,6 +121,11 @@ impl Client {
         })
     }
 
+    /// Whether the server's end of the connection is open still.
+    pub fn is_open(&self) -> Result<bool> {
+        Ok(self.unread()?.is_some())
+    }
+
     /// The bytes in the queue of the server's end, in hexadecimal; nothing when that is closed.
     fn unread(&self) -> Result<Option<String>> {
         const ESTABLISHED: &str = "01";

@@ -19,12 +19,23 @@ pub fn sum(text: &str, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
 /// The sums of the samples called `name`, by the value of their label `label`.
 #[must_use]
 pub fn by_label(text: &str, name: &str, label: &str) -> BTreeMap<String, f64> {
+    let sums = by_labels(text, name, [label]).into_iter();
+    sums.map(|([value], sum)| (value, sum)).collect()
+}
+
+/// The same by the values of several labels.
+#[must_use]
+pub fn by_labels<const N: usize>(
+    text: &str,
+    name: &str,
+    labels: [&str; N],
+) -> BTreeMap<[String; N], f64> {
     let mut sums = BTreeMap::new();
-    for mut sample in text.lines().filter_map(parse) {
-        if sample.name == name
-            && let Some(value) = sample.labels.remove(label)
-        {
-            *sums.entry(value).or_default() += sample.value;
+    for sample in text.lines().filter_map(parse) {
+        if sample.name == name && labels.iter().all(|label| sample.labels.contains_key(label)) {
+            *sums
+                .entry(labels.map(|label| sample.labels.get(label).cloned().unwrap_or_default()))
+                .or_default() += sample.value;
         }
     }
     sums

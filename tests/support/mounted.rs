@@ -1,19 +1,19 @@
-//! A file system of a test's own.
+//! A small file system of its own, to be filled.
 
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-/// A mounted file system. Dropping it unmounts it.
+/// A mounted file system. Dropping it unmounts it: drop it before its folder.
 #[derive(Debug)]
 pub struct Mounted(String);
 
 impl Mounted {
-    /// A small one in memory, at a folder that is there; `size` is in KiB.
-    pub fn tmpfs(at: &Path, size: u32) -> Result<Self> {
+    /// A tmpfs of this size, as `mount` takes it, in which everybody may write.
+    pub fn tmpfs(at: &Path, size: &str) -> Result<Self> {
         let at = at.display().to_string();
-        let options = format!("size={size}k,mode=0777");
+        let options = format!("size={size},mode=0777");
         run("mount", &["-t", "tmpfs", "-o", &options, "tmpfs", &at])?;
         Ok(Self(at))
     }
@@ -28,8 +28,10 @@ impl Drop for Mounted {
 }
 
 fn run(program: &str, arguments: &[&str]) -> Result<()> {
-    let output = Command::new(program).args(arguments).output();
-    let output = output.with_context(|| format!("starting {program}"))?;
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .with_context(|| format!("running {program}"))?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{program}: {said}");
     Ok(())

@@ -11,6 +11,7 @@ mod debian;
 mod demo;
 mod fuzz;
 mod inner;
+mod interrupt;
 mod kernel_half;
 mod linker;
 mod progress;
@@ -20,6 +21,7 @@ mod tidy;
 mod toolchain;
 mod tools;
 mod vm;
+mod zoo;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -53,6 +55,8 @@ enum Task {
     Fuzz(fuzz::Args),
     /// Run the kernel half's tests on another kernel, in a virtual machine
     Vm(vm::Args),
+    /// Cause every fault of a collection in a private nginx, and judge what nginx-probe says (needs root)
+    Zoo(zoo::Args),
 }
 
 fn main() -> ExitCode {
@@ -65,6 +69,7 @@ fn main() -> ExitCode {
         Task::Bench(args) => bench::run(&repo, &args),
         Task::Fuzz(args) => fuzz::run(&repo, &args),
         Task::Vm(args) => vm::run(&repo, &args),
+        Task::Zoo(args) => zoo::run(&repo, &args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

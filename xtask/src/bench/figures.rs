@@ -4,10 +4,10 @@ use std::fmt;
 
 /// Measured values of one kind, in order of size.
 #[derive(Debug)]
-pub(super) struct Sorted(Vec<f64>);
+pub(crate) struct Sorted(Vec<f64>);
 
 impl Sorted {
-    pub(super) fn new(values: impl IntoIterator<Item = f64>) -> Self {
+    pub(crate) fn new(values: impl IntoIterator<Item = f64>) -> Self {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         Self(values)
@@ -15,7 +15,7 @@ impl Sorted {
 
     /// The smallest value that at least `percent` (0 to 100) of all values do not exceed: one that
     /// was measured, nothing in between. Not a number when there are no values.
-    pub(super) fn percentile(&self, percent: usize) -> f64 {
+    pub(crate) fn percentile(&self, percent: usize) -> f64 {
         let rank = (self.0.len() * percent).div_ceil(100).max(1);
         self.0.get(rank - 1).copied().unwrap_or(f64::NAN)
     }
@@ -41,11 +41,11 @@ impl Sorted {
         self.percentile(0)
     }
 
-    pub(super) fn median(&self) -> f64 {
+    pub(crate) fn median(&self) -> f64 {
         self.percentile(50)
     }
 
-    pub(super) fn max(&self) -> f64 {
+    pub(crate) fn max(&self) -> f64 {
         self.percentile(100)
     }
 }

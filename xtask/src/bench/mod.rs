@@ -4,7 +4,7 @@
 //! else the host does has a part in every figure.
 
 mod death_latency;
-mod figures;
+pub(crate) mod figures;
 mod follow;
 mod idle;
 mod load;

@@ -16,7 +16,7 @@ use nginx_probe_tests::wait::{DEADLINE, until, until_true};
 use nginx_probe_tests::{http, ports};
 use serde_json::Value;
 
-use super::interrupt;
+use crate::interrupt;
 
 /// How long an incident stays open without news: short, so that the demo shows its end.
 pub(super) const QUIET_S: u64 = 3;

@@ -1,7 +1,6 @@
 //! `cargo xtask demo`: a private nginx, broken in several ways, and what the agent says of each.
 
 mod agent;
-mod interrupt;
 mod limit;
 mod page;
 mod stage;
@@ -16,7 +15,7 @@ use anyhow::{Context as _, Result, bail};
 use self::page::Page;
 use self::stage::Stage;
 use self::steps::{Done, STEPS, Step};
-use crate::build;
+use crate::{build, interrupt};
 
 /// Lines of nginx's error log that are shown of one step.
 const MOST: usize = 5;

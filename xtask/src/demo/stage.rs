@@ -12,7 +12,7 @@ use nginx_probe_tests::upstream::Upstream;
 use nginx_probe_tests::wait::{DEADLINE, until};
 
 use super::agent::Agent;
-use super::interrupt;
+use crate::interrupt;
 
 /// What nginx may use of memory.
 pub(super) const MEMORY: u64 = 256 << 20;

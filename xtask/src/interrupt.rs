@@ -6,18 +6,18 @@ use anyhow::{Context as _, Result, bail};
 
 static CAME: AtomicBool = AtomicBool::new(false);
 
-/// From now on the demo ends itself when it is asked to.
-pub(super) fn catch() -> Result<()> {
+/// From now on this task ends itself when it is asked to.
+pub(crate) fn catch() -> Result<()> {
     ctrlc::set_handler(|| CAME.store(true, Ordering::Relaxed)).context("catching Ctrl-C")
 }
 
-/// Whether the demo was asked to end.
-pub(super) fn came() -> bool {
+/// Whether this task was asked to end.
+pub(crate) fn came() -> bool {
     CAME.load(Ordering::Relaxed)
 }
 
-/// Fails once the demo was asked to end.
-pub(super) fn check() -> Result<()> {
+/// Fails once this task was asked to end.
+pub(crate) fn check() -> Result<()> {
     if came() {
         bail!("interrupted");
     }

@@ -1,0 +1,123 @@
+//! What the agent said: its counters, and its records with the moment at which each was read.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use nginx_probe_tests::metrics;
+use nginx_probe_tests::records::is;
+use serde_json::Value;
+
+use super::truth::{Class, Kind};
+
+/// All that the agent said so far.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// Failed responses by status and cause.
+    pub(super) responses: BTreeMap<u16, BTreeMap<String, u64>>,
+    /// Deaths of workers by reason, without the graceful ones.
+    pub(super) deaths: BTreeMap<String, u64>,
+    /// Causes of the incidents that were opened, and how many of each.
+    pub(super) incidents: BTreeMap<String, u64>,
+    /// Each record, and when it was read.
+    pub(super) records: Vec<(SystemTime, Value)>,
+}
+
+impl Told {
+    pub(super) fn new(metrics: &str, records: Vec<(SystemTime, Value)>) -> Self {
+        let mut told = Self::default();
+        let name = "nginx_http_error_responses_total";
+        for ([code, cause], sum) in metrics::by_labels(metrics, name, ["code", "cause"]) {
+            let count = whole(sum);
+            if let Ok(code) = code.parse()
+                && count > 0
+            {
+                told.responses.entry(code).or_default().insert(cause, count);
+            }
+        }
+        let name = "nginx_worker_exits_total";
+        for ([role, reason], sum) in metrics::by_labels(metrics, name, ["role", "reason"]) {
+            if role == "worker" && reason != "graceful" && whole(sum) > 0 {
+                told.deaths.insert(reason, whole(sum));
+            }
+        }
+        told.take(records);
+        told
+    }
+
+    /// Takes the records, which are all so far.
+    pub(super) fn take(&mut self, records: Vec<(SystemTime, Value)>) {
+        self.incidents.clear();
+        for (_, record) in &records {
+            if is(record, "incident")
+                && record["state"] == "opened"
+                && let Some(cause) = record["cause"].as_str()
+            {
+                *self.incidents.entry(cause.to_owned()).or_default() += 1;
+            }
+        }
+        self.records = records;
+    }
+
+    /// How many failed responses were told with this status, whatever their cause.
+    pub(super) fn responses_with(&self, code: u16) -> u64 {
+        let by_cause = self.responses.get(&code);
+        by_cause.map_or(0, |causes| causes.values().sum())
+    }
+
+    /// Records of a class's answers, by its paths, that say none of these causes.
+    pub(super) fn astray(&self, class: &Class, causes: &[&str]) -> u64 {
+        let Kind::Responses(code) = class.kind else {
+            return 0;
+        };
+        let of_class = |record: &&Value| {
+            let path = record["path"].as_str().unwrap_or_default();
+            is(record, "response")
+                && record["status"] == code
+                && class.paths.iter().any(|known| known == path)
+        };
+        let records = self.records.iter().map(|(_, record)| record);
+        records
+            .filter(of_class)
+            .filter_map(|record| record["cause"].as_str())
+            .filter(|cause| *cause != "unknown" && !causes.contains(cause))
+            .count() as u64
+    }
+
+    /// Seconds from the first failure of a class to the first record that says one of these causes
+    /// of it.
+    pub(super) fn seconds(&self, class: &Class, causes: &[&str]) -> Option<f64> {
+        let says = |record: &Value| {
+            let right = record["cause"]
+                .as_str()
+                .is_some_and(|cause| cause != "unknown" && causes.contains(&cause));
+            match class.kind {
+                Kind::Responses(code) => {
+                    let code_text = code.to_string();
+                    right
+                        && (is(record, "response") && record["status"] == code
+                            || is(record, "incident")
+                                && record["responses"].get(code_text).is_some())
+                }
+                Kind::Deaths(reason) => is(record, "worker_exit") && record["reason"] == reason,
+                Kind::State => right && is(record, "incident"),
+            }
+        };
+        let (read, _) = self.records.iter().find(|(_, record)| says(record))?;
+        // A record may be read before the client has looked at its answer.
+        Some(
+            read.duration_since(class.first)
+                .unwrap_or_default()
+                .as_secs_f64(),
+        )
+    }
+}
+
+fn whole(sum: f64) -> u64 {
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counters of a short run, never below zero"
+    )]
+    let count = sum.round() as u64;
+    count
+}
