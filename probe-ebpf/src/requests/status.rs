@@ -35,7 +35,8 @@ const fn is_http(head: &[u8; 12]) -> bool {
         && head[2] == b'T'
         && head[3] == b'P'
         && head[4] == b'/'
-        && head[5] == b'1'
+        // uWSGI repeats the client's protocol, which may be HTTP/2.0.
+        && (head[5] == b'1' || head[5] == b'2')
         && head[6] == b'.'
         && head[8] == b' '
 }

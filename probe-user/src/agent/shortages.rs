@@ -71,16 +71,11 @@ impl Shortages {
                     ..Served::default()
                 };
                 self.metrics.served(instance, &served);
-                let failure = Failure {
-                    pid,
-                    call,
-                    errno,
-                    about: None,
-                    descriptor: None,
-                    suppressed: 0,
-                    count,
-                };
-                self.fact(instance, Event::CallFailed(Box::new(failure)));
+                self.fact(instance, failed(pid, call, errno, count));
+            }
+            // A part of an answer, of a log or of a cache: no status tells of it.
+            ("write_disk_full", Some(call), Some(errno)) => {
+                self.fact(instance, failed(pid, call, errno, count));
             }
             ("worker_connections_accept", ..) => {
                 self.told.entry(instance.clone()).or_default().slots += count;
@@ -151,6 +146,18 @@ impl Shortages {
         self.told
             .retain(|instance, _| masters.values().any(|master| master.instance == *instance));
     }
+}
+
+fn failed(pid: u32, call: &'static str, errno: &'static str, count: u64) -> Event {
+    Event::CallFailed(Box::new(Failure {
+        pid,
+        call,
+        errno,
+        about: None,
+        descriptor: None,
+        suppressed: 0,
+        count,
+    }))
 }
 
 impl Master {

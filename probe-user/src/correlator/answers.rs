@@ -151,8 +151,14 @@ impl Correlator {
     /// The error log says something about a request.
     pub(super) fn noted(&mut self, time: Time, instance: &Instance, note: Noted) {
         let sources = self.sources(instance);
+        if !sources.requests && told_by_messages_alone(&note) {
+            return self.told_alone(time, instance, &note, Confidence::Probable);
+        }
         if !(sources.requests || sources.access_log) {
             return self.noted_alone(time, instance, &note);
+        }
+        if note.client.is_none() {
+            return;
         }
         let Some(id) = self.cases.of_note(instance, &note) else {
             // It comes before the answer that it is about, if there is one: another upstream may
@@ -337,9 +343,23 @@ impl Correlator {
         if cause == Cause::Unknown || upstreams.contains(&cause) {
             return;
         }
+        self.told_alone(time, instance, note, Confidence::Possible);
+    }
+
+    /// A message is all that tells of a failure.
+    fn told_alone(
+        &mut self,
+        time: Time,
+        instance: &Instance,
+        note: &Noted,
+        confidence: Confidence,
+    ) {
+        let Some(cause) = note.class.cause else {
+            return;
+        };
         let new = Evidenced {
             pieces: vec![summary::of_note(note)],
-            confidence: Some(Confidence::Possible),
+            confidence: Some(confidence),
             ..Evidenced::default()
         };
         self.evidence(time, instance, cause, new);
@@ -353,6 +373,8 @@ impl Correlator {
         let cause = match (failure.call, failure.errno) {
             ("accept4" | "accept", "EMFILE" | "ENFILE") => Cause::FdExhaustion,
             ("accept4" | "accept", "ENOMEM" | "ENOBUFS") => Cause::MemoryExhaustion,
+            // A cache, a log, or a part of an answer: no status may tell of it.
+            (_, "ENOSPC" | "EDQUOT") => Cause::DiskFull,
             // What else fails is told of with the answer that it spoiled.
             _ => return,
         };
@@ -380,6 +402,19 @@ impl Correlator {
     /// The failed answers since the last call, each once.
     pub fn take_failures(&mut self) -> Vec<Failed> {
         std::mem::take(&mut self.failures)
+    }
+}
+
+/// Whether a message tells of a failure that no answer tells of: a connection that was not taken or
+/// was dropped, a part of an answer that could not be kept.
+fn told_by_messages_alone(note: &Noted) -> bool {
+    match note.class.answer {
+        error_log::Answer::NoAnswer => matches!(
+            note.class.cause,
+            Some(Cause::FdExhaustion | Cause::WorkerConnections | Cause::MemoryExhaustion)
+        ),
+        error_log::Answer::Fails => note.class.cause == Some(Cause::DiskFull),
+        _ => false,
     }
 }
 

@@ -136,12 +136,14 @@ pub struct Noted {
 }
 
 impl Noted {
-    /// What a line says; nothing when it is not about a client that waits for an answer.
+    /// What a line says; nothing when it is neither about a client that waits for an answer nor
+    /// about one that was never heard.
     #[must_use]
     pub fn of(line: &Line<'_>) -> Option<Self> {
         use crate::error_log::Answer;
         let harmless = matches!(line.class.answer, Answer::Unharmed) && line.class.cause.is_none();
-        if harmless || line.client.is_none() {
+        let unheard = matches!(line.class.answer, Answer::NoAnswer) && line.class.cause.is_some();
+        if harmless || line.client.is_none() && !unheard {
             return None;
         }
         Some(Self {
