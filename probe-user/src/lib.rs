@@ -22,6 +22,7 @@ pub mod hang;
 pub mod kernel;
 pub mod lifecycle;
 pub mod listen_queue;
+pub mod names;
 pub mod offline;
 pub mod oom;
 pub mod options;
