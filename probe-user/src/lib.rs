@@ -28,6 +28,7 @@ pub mod oom;
 pub mod options;
 pub mod proc;
 pub mod processes;
+pub mod recording;
 pub mod records;
 pub mod requests;
 pub mod rooted;

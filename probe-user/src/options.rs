@@ -111,6 +111,10 @@ pub struct RunOptions {
         value_parser = BoolishValueParser::new()
     )]
     pub responses: Option<bool>,
+    /// Keep all that the agent sees in this new file, for `nginx-probe replay`: paths of requests and
+    /// addresses of clients are in it
+    #[arg(long, env = "NGINX_PROBE_RECORD", value_name = "FILE")]
+    pub record: Option<PathBuf>,
     /// `log-level` of the configuration file; the flag is one of every command.
     #[arg(skip)]
     #[serde(deserialize_with = "level")]

@@ -7,6 +7,7 @@ pub(crate) mod logs;
 mod look;
 mod open;
 mod privileges;
+mod recorded;
 mod sample;
 mod shortages;
 mod stalls;
@@ -31,12 +32,12 @@ use tokio::{
 };
 
 use self::{
-    backends::Backends, counters::Counters, error_path::ErrorPath, logs::Logs, sample::Samples,
-    shortages::Shortages, stalls::Stalls, start::Probes, traffic::Traffic, watched::Watched,
+    backends::Backends, counters::Counters, error_path::ErrorPath, logs::Logs, recorded::Recorded,
+    sample::Samples, shortages::Shortages, stalls::Stalls, start::Probes, traffic::Traffic,
+    watched::Watched,
 };
 use crate::{
     clock::{Time, boot_ns_now},
-    correlator::Correlator,
     facts::{Event, Fact, Instance},
     fleet::{Fleet, Selection},
     kernel::{Kernel, Way},
@@ -75,7 +76,7 @@ struct Agent {
     stalls: Stalls,
     backends: Backends,
     watched: Watched,
-    correlator: Correlator,
+    correlator: Recorded,
     metrics: Arc<Metrics>,
     journal: Option<Journal>,
     console: Console,
@@ -242,7 +243,7 @@ impl Agent {
             stalls,
             backends,
             watched: Watched::default(),
-            correlator: Correlator::new(host_name(), options.quiet(), blind),
+            correlator: Recorded::start(options, blind)?,
             metrics,
             journal,
             console: Console::new(options.output.unwrap_or_else(Output::for_stdout))
@@ -256,9 +257,6 @@ impl Agent {
             names,
             looks: 0,
         };
-        if options.responses.unwrap_or(false) {
-            agent.correlator.tell_responses();
-        }
         agent.settle();
         agent.backends.first_look(&mut agent.fleet);
         agent.look();

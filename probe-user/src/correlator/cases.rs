@@ -129,6 +129,11 @@ impl Cases {
         self.waiting.is_empty()
     }
 
+    /// Less whenever something is decided, let go of or forgotten.
+    pub(super) fn extent(&self) -> usize {
+        self.waiting.len() + self.all.len() + self.order.len() + self.notes.extent()
+    }
+
     /// Begins one that is not decided.
     pub(super) fn begin(
         &mut self,

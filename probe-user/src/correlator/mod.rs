@@ -204,6 +204,15 @@ impl Correlator {
         self.open.contains_key(&(instance.clone(), cause))
     }
 
+    /// Changes with all that [`Self::tick`] changes, but for what it says and its present time.
+    pub(crate) fn extent(&self) -> [usize; 3] {
+        [
+            self.cases.extent(),
+            self.backends.held(),
+            self.failures.len(),
+        ]
+    }
+
     fn watched(&mut self, instance: Instance, sources: Sources) {
         if self.sources.len() < MAX_OPEN || self.sources.contains_key(&instance) {
             self.sources.insert(instance, sources);
