@@ -30,6 +30,7 @@ pub mod proc;
 pub mod processes;
 pub mod recording;
 pub mod records;
+pub mod replay;
 pub mod requests;
 pub mod rooted;
 pub mod signals;

@@ -9,6 +9,7 @@ use log::LevelFilter;
 use nginx_probe::{
     agent, doctor, offline,
     options::{Cli, Command},
+    replay,
     sinks::{messages, printable::printable},
 };
 
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         Command::Run(options) => block_on(agent::run(*options)).map(|()| true),
         Command::Doctor(options) => doctor::run(&options),
         Command::Logs(options) => offline::run(&options).map(|()| true),
+        Command::Replay(options) => replay::run(&options).map(|()| true),
         Command::Completions { shell } => {
             clap_complete::generate(
                 shell,

@@ -57,6 +57,9 @@ pub enum Command {
     Doctor(DoctorOptions),
     /// Classify the failures in access and error logs, offline: no privileges needed
     Logs(LogsOptions),
+    /// Give a recording of `run --record` to the correlator again, and write what it says: no
+    /// privileges needed
+    Replay(ReplayOptions),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -245,6 +248,17 @@ pub struct LogsOptions {
     /// Threads that count lines, 1 to 4 [default: one for each processor]
     #[arg(long, env = "NGINX_PROBE_THREADS", value_name = "N", hide = true)]
     pub threads: Option<usize>,
+}
+
+/// Options of `replay`.
+#[derive(Clone, Debug, Args)]
+pub struct ReplayOptions {
+    /// The recording; `-` is standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// How to write records [default: text on a terminal, json otherwise]
+    #[arg(long, env = "NGINX_PROBE_OUTPUT")]
+    pub output: Option<Output>,
 }
 
 impl RunOptions {
