@@ -157,7 +157,7 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
                 // What the kernel half saw of an answer is there before the answer's line is written:
                 // the line must not be taken for all that is known.
                 if let Some(events) = events.as_mut() {
-                    more = agent.drain(events.get_mut());
+                    more = agent.drain_all(events.get_mut());
                 }
                 agent.settle();
                 agent.logged(facts);
