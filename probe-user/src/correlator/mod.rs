@@ -11,6 +11,7 @@ mod cases;
 mod cause;
 mod expected;
 mod incident;
+mod late;
 mod notes;
 mod rules;
 mod signs;
