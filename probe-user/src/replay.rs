@@ -208,3 +208,6 @@ impl Seen {
         text
     }
 }
+
+#[cfg(test)]
+mod tests;
