@@ -1,20 +1,22 @@
 //! Times: the kernel's, in nanoseconds since boot, and the operator's, in UTC.
 
 use std::{
-    borrow::Cow,
     str::FromStr,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use jiff::Timestamp;
 use rustix::time::{ClockId, Timespec, clock_gettime};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Microseconds since 1970-01-01 UTC. Written as RFC 3339 with microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(pub u64);
 
 impl Time {
+    /// The last time that can be written.
+    pub const LAST: Self = Self(253_402_300_799_999_999);
+
     /// The present.
     #[must_use]
     pub fn now() -> Self {
@@ -59,7 +61,8 @@ impl Time {
 
 impl std::fmt::Display for Time {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        humantime::format_rfc3339_micros(self.system()).fmt(f)
+        // RFC 3339 has no later year.
+        humantime::format_rfc3339_micros((*self).min(Self::LAST).system()).fmt(f)
     }
 }
 
@@ -85,9 +88,67 @@ impl FromStr for Time {
 
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Cow::<str>::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        struct Reads;
+        impl de::Visitor<'_> for Reads {
+            type Value = Time;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a time as RFC 3339 has it")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Time, E> {
+                let time = humantime::parse_rfc3339(text).map_err(E::custom)?;
+                let since = time.duration_since(UNIX_EPOCH).map_err(E::custom)?;
+                u64::try_from(since.as_micros())
+                    .map(Time)
+                    .map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Reads)
+    }
+}
+
+/// For `with`: a duration as a number of microseconds.
+pub(crate) mod micros {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    fn of(duration: Duration) -> u64 {
+        u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+    }
+
+    pub(crate) fn serialize<S: Serializer>(
+        duration: &Duration,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(of(*duration))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_micros)
+    }
+
+    /// The same for one that may be missing.
+    pub(crate) mod optional {
+        use super::{Deserializer, Duration, Serializer, of};
+        use serde::{Deserialize as _, Serialize as _};
+
+        #[allow(clippy::ref_option, reason = "serde gives it so")]
+        pub(crate) fn serialize<S: Serializer>(
+            duration: &Option<Duration>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            duration.map(of).serialize(serializer)
+        }
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<Duration>, D::Error> {
+            Ok(Option::<u64>::deserialize(deserializer)?.map(Duration::from_micros))
+        }
     }
 }
 
@@ -122,7 +183,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_can_be_read() {
+    fn what_was_written_is_read_again() {
+        for time in [0, 1, 999_999, 1_700_000_000_000_001, Time::LAST.0] {
+            let text = serde_json::to_string(&Time(time)).expect("a time");
+            let read: Time = serde_json::from_str(&text).expect("the same");
+            assert_eq!(read, Time(time), "{text}");
+        }
+        assert_eq!(Time(u64::MAX).to_string(), "9999-12-31T23:59:59.999999Z");
+        for text in ["\"1969-12-31T23:59:59Z\"", "\"now\"", "7"] {
+            assert!(serde_json::from_str::<Time>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_can_be_read() {
         for time in [Time(0), Time(1_700_000_000_000_001)] {
             assert_eq!(time.to_string().parse(), Ok(time));
         }

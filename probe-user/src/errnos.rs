@@ -1,18 +1,25 @@
 //! System calls of workers that fail: what the kernel half counts and tells of.
 
 use nginx_probe_ebpf::record;
+use serde::{Deserialize, Serialize};
 
-use crate::{kernel::calls, requests};
+use crate::{
+    kernel::calls,
+    names::{self, Name},
+    requests,
+};
 
 /// A call that failed in a way that makes requests fail.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The worker.
     pub pid: u32,
     /// The call's name.
-    pub call: &'static str,
+    #[serde(deserialize_with = "names::one")]
+    pub call: Name,
     /// The error's name.
-    pub errno: &'static str,
+    #[serde(deserialize_with = "names::one")]
+    pub errno: Name,
     /// The path or the socket address that it was about.
     pub about: Option<String>,
     /// The descriptor that it was about.
@@ -62,6 +69,11 @@ pub fn name(number: u32) -> &'static str {
         .iter()
         .find(|(known, _)| *known == number)
         .map_or("other", |(_, name)| name)
+}
+
+/// Every name of an error.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    NAMES.iter().map(|(_, name)| *name)
 }
 
 macro_rules! names {

@@ -2,10 +2,11 @@
 
 mod logged;
 mod returns;
+mod written;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
     backends::{BackendExit, BackendServes},
@@ -13,6 +14,7 @@ use crate::{
     errnos::Failure,
     hang::{Hung, Returned},
     listen_queue::Overflow,
+    names::{self, Name},
     requests::{Answer, LostRequest},
 };
 
@@ -25,7 +27,7 @@ pub use self::{
 pub type Instance = Arc<str>;
 
 /// One thing that a source saw, put in terms of nginx.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Fact {
     /// When it happened.
     pub time: Time,
@@ -36,12 +38,13 @@ pub struct Fact {
 }
 
 /// What happened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Event {
     /// A child of the master was born, or found.
     WorkerStart(WorkerStart),
     /// A child of the master ended.
-    WorkerExit(Box<WorkerExit>),
+    WorkerExit(#[serde(with = "written::worker_exit")] Box<WorkerExit>),
     /// The master ended.
     MasterExit(MasterExit),
     /// The master was told to read its configuration again, and what came of it.
@@ -75,13 +78,13 @@ pub enum Event {
     /// A local program listens at an upstream's address, or does so again.
     BackendServes(BackendServes),
     /// A process of such a program ended.
-    BackendExit(Box<BackendExit>),
+    BackendExit(#[serde(with = "written::backend_exit")] Box<BackendExit>),
     /// The kernel side could not deliver so many records.
     Lost(u64),
 }
 
 /// A connection that was accepted and closed unserved.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dropped {
     /// The worker.
     pub pid: u32,
@@ -94,7 +97,9 @@ pub struct Dropped {
 }
 
 /// What a process of nginx is there for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Reads the configuration and looks after the others.
@@ -134,7 +139,7 @@ impl Role {
 }
 
 /// Why a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// It went wrong by itself: SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE, SIGTRAP or SIGSYS.
@@ -173,7 +178,7 @@ impl Reason {
 }
 
 /// A worker or another child of the master began.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerStart {
     /// Process id in the initial pid namespace.
     pub pid: u32,
@@ -184,7 +189,7 @@ pub struct WorkerStart {
 }
 
 /// A worker or another child of the master ended.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WorkerExit {
     /// Process id in the initial pid namespace.
     pub pid: u32,
@@ -195,7 +200,8 @@ pub struct WorkerExit {
     /// Why.
     pub reason: Reason,
     /// The signal's name, when one ended it.
-    pub signal: Option<&'static str>,
+    #[serde(deserialize_with = "names::optional")]
+    pub signal: Option<Name>,
     /// The exit code, when no signal ended it.
     pub exit_code: Option<u8>,
     /// Whether the kernel wrote a core file.
@@ -221,7 +227,7 @@ pub struct WorkerExit {
 }
 
 /// The process that sent a signal, as it was at that moment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sender {
     /// Process id in the initial pid namespace.
     pub pid: u32,
@@ -232,7 +238,7 @@ pub struct Sender {
 }
 
 /// Where a process crashed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Crash {
     /// The address that it could not reach, in hexadecimal; null where the signal has none.
     pub address: Option<String>,
@@ -243,6 +249,8 @@ pub struct Crash {
     /// The function, where the file names it.
     pub symbol: Option<String>,
     /// The calls that led there, innermost first.
+    // Records have them as text, from which they cannot be had again: see `written`.
+    #[serde(skip_deserializing)]
     pub stack: Vec<StackFrame>,
 }
 
@@ -300,25 +308,27 @@ impl Serialize for StackFrame {
 }
 
 /// Memory at an OOM kill, in bytes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory {
     /// What the victim had resident.
     pub rss_bytes: Option<u64>,
     /// The limit that was hit; null for the whole machine's.
     pub limit_bytes: Option<u64>,
     /// `cgroup` or `global`; null when the kernel log could not be read.
-    pub scope: Option<&'static str>,
+    #[serde(deserialize_with = "names::optional")]
+    pub scope: Option<Name>,
 }
 
 /// The master ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MasterExit {
     /// Process id in the initial pid namespace.
     pub pid: u32,
     /// Why.
     pub reason: Reason,
     /// The signal's name, when one ended it.
-    pub signal: Option<&'static str>,
+    #[serde(deserialize_with = "names::optional")]
+    pub signal: Option<Name>,
     /// The exit code, when no signal ended it.
     pub exit_code: Option<u8>,
     /// Who sent the signal, when a process did.
@@ -328,7 +338,7 @@ pub struct MasterExit {
 }
 
 /// A reload.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reload {
     /// What came of it.
     pub result: ReloadResult,
@@ -337,7 +347,7 @@ pub struct Reload {
 }
 
 /// What came of a reload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReloadResult {
     /// New workers were started.
@@ -347,7 +357,7 @@ pub enum ReloadResult {
 }
 
 /// A new binary took over (USR2).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Upgrade {
     /// The master that began it.
     pub old_master: u32,

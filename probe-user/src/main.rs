@@ -9,6 +9,7 @@ use log::LevelFilter;
 use nginx_probe::{
     agent, diagnose, doctor, incidents, offline,
     options::{Cli, Command},
+    replay,
     sinks::{messages, printable::printable},
 };
 
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         Command::Doctor(options) => doctor::run(&options),
         Command::Incidents(options) => incidents::run(&options).map(|()| true),
         Command::Logs(options) => offline::run(&options).map(|()| true),
+        Command::Replay(options) => replay::run(&options).map(|()| true),
         Command::Completions { shell } => {
             clap_complete::generate(
                 shell,

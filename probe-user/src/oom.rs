@@ -22,6 +22,9 @@ const MAX_RECORDS: usize = 100_000;
 /// As many kills as are kept for processes whose end was not yet seen.
 const MAX_KILLS: usize = 256;
 
+/// The scopes of [`Memory`]: a control group's limit, or the machine's.
+pub(crate) const SCOPES: [&str; 2] = ["cgroup", "global"];
+
 /// The kernel log from the moment it was opened on.
 pub struct KernelLog {
     file: File,

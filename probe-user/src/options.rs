@@ -72,6 +72,9 @@ pub enum Command {
     Incidents(IncidentsOptions),
     /// Classify the failures in access and error logs, offline: no privileges needed
     Logs(LogsOptions),
+    /// Give a recording of `run --record` to the correlator again, and write what it says: no
+    /// privileges needed
+    Replay(ReplayOptions),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -133,6 +136,10 @@ pub struct RunOptions {
         value_parser = BoolishValueParser::new()
     )]
     pub responses: Option<bool>,
+    /// Keep all that the agent sees in this new file, for `nginx-probe replay`: paths of requests and
+    /// addresses of clients are in it
+    #[arg(long, env = "NGINX_PROBE_RECORD", value_name = "FILE")]
+    pub record: Option<PathBuf>,
     /// `log-level` of the configuration file; the flag is one of every command.
     #[arg(skip)]
     #[serde(deserialize_with = "level")]
@@ -263,6 +270,17 @@ pub struct LogsOptions {
     /// Threads that count lines, 1 to 4 [default: one for each processor]
     #[arg(long, env = "NGINX_PROBE_THREADS", value_name = "N", hide = true)]
     pub threads: Option<usize>,
+}
+
+/// Options of `replay`.
+#[derive(Clone, Debug, Args)]
+pub struct ReplayOptions {
+    /// The recording; `-` is standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// How to write records [default: text on a terminal, json otherwise]
+    #[arg(long, env = "NGINX_PROBE_OUTPUT")]
+    pub output: Option<Output>,
 }
 
 impl RunOptions {

@@ -33,6 +33,11 @@ pub fn name(signal: u32) -> &'static str {
         .map_or("other", Signal::as_str)
 }
 
+/// Every name of a signal.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    Signal::iterator().map(Signal::as_str)
+}
+
 /// A signal that was sent to a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {

@@ -205,6 +205,13 @@ impl Agent {
         self.stop_by(Signal::TERM)
     }
 
+    /// Ends it with SIGTERM and gives all that it wrote to standard output; the status must be 0.
+    pub fn stop_text(self) -> Result<String> {
+        let output = Arc::clone(&self.output);
+        self.stop()?;
+        Ok(lock(&output).text.clone())
+    }
+
     /// Ends it with `what` and gives all its records; the status must be 0.
     pub fn stop_by(mut self, what: Signal) -> Result<Vec<Value>> {
         signal(self.pid(), what)?;

@@ -4,7 +4,7 @@
 //! `$upstream_status` too, so only `$upstream_header_time` (`-` without an answer) and
 //! `$upstream_connect_time` (`-` without a connection) tell it from one that the upstream sent.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Entry, Escape, Field};
 use crate::correlator::Cause;
@@ -13,7 +13,7 @@ use crate::correlator::Cause;
 const MOST_ATTEMPTS: usize = 64;
 
 /// The way to a failed response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum How {
     /// The upstream answered so.

@@ -40,6 +40,7 @@ impl Agent {
         }
         self.look_for_stalls();
         self.look_for_backends();
+        self.correlator.flush();
         if sample::is_due(self.looks) {
             self.sample();
         }

@@ -7,6 +7,7 @@ pub(crate) mod logs;
 mod look;
 mod open;
 mod privileges;
+mod recorded;
 mod sample;
 mod serve;
 mod shortages;
@@ -27,12 +28,12 @@ use nginx_probe_ebpf::record::{Kind, Record as KernelRecord};
 pub use self::serve::{Watched, run, watch};
 
 use self::{
-    backends::Backends, counters::Counters, error_path::ErrorPath, logs::Logs, sample::Samples,
-    serve::Kept, shortages::Shortages, stalls::Stalls, start::Probes, told::Told, traffic::Traffic,
+    backends::Backends, counters::Counters, error_path::ErrorPath, logs::Logs, recorded::Recorded,
+    sample::Samples, serve::Kept, shortages::Shortages, stalls::Stalls, start::Probes, told::Told,
+    traffic::Traffic,
 };
 use crate::{
     clock::{Time, boot_ns_now},
-    correlator::Correlator,
     facts::{Event, Fact, Instance},
     fleet::{Fleet, Selection},
     kernel::{Kernel, Way},
@@ -60,7 +61,7 @@ struct Agent {
     stalls: Stalls,
     backends: Backends,
     told: Told,
-    correlator: Correlator,
+    correlator: Recorded,
     metrics: Arc<Metrics>,
     journal: Option<Journal>,
     console: Option<Console>,
@@ -127,7 +128,7 @@ impl Agent {
             stalls,
             backends,
             told: Told::default(),
-            correlator: Correlator::new(host_name(), options.quiet(), blind),
+            correlator: Recorded::start(options, blind)?,
             metrics,
             journal,
             kept: console.is_none().then(Kept::default),
@@ -141,9 +142,6 @@ impl Agent {
             names,
             looks: 0,
         };
-        if options.responses.unwrap_or(false) {
-            agent.correlator.tell_responses();
-        }
         agent.settle();
         agent.backends.first_look(&mut agent.fleet);
         agent.look();

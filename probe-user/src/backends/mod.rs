@@ -23,7 +23,7 @@ use std::{
     time::Duration,
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use self::{
     address::{Address, of_settings},
@@ -31,7 +31,10 @@ pub use self::{
     scan::{Group, Member},
     table::{Table, Track},
 };
-use crate::facts::{Crash, Instance, Memory, Reason, Sender};
+use crate::{
+    facts::{Crash, Instance, Memory, Reason, Sender},
+    names::{self, Name},
+};
 
 /// Processes of one nginx's backends that are followed one by one.
 pub const MAX_PROCESSES: usize = 512;
@@ -70,14 +73,14 @@ pub struct Report {
 }
 
 /// A program listens at an upstream's address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackendServes {
     /// The address, as answers name it.
     pub key: Arc<str>,
 }
 
 /// A process of a program behind nginx ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackendExit {
     /// Process id in the initial pid namespace.
     pub pid: u32,
@@ -88,7 +91,8 @@ pub struct BackendExit {
     /// Why.
     pub reason: Reason,
     /// The signal's name, when one ended it.
-    pub signal: Option<&'static str>,
+    #[serde(deserialize_with = "names::optional")]
+    pub signal: Option<Name>,
     /// The exit code, when no signal ended it.
     pub exit_code: Option<u8>,
     /// Whether the kernel wrote a core file.

@@ -58,6 +58,13 @@ impl Correlator {
         };
         let saved = answer.origin() == Origin::Saved;
         let opaque = answer.status.is_none();
+        let told = (time, instance);
+        if !saved
+            && !opaque
+            && let Some(id) = self.cases.of_answer(told, &answer, status)
+        {
+            return self.answered_again(id, told, answer, status);
+        }
         let id = self
             .cases
             .begin((time, instance), (Some(answer), None), status);
@@ -177,7 +184,13 @@ impl Correlator {
     }
 
     /// More is said about what an open incident has counted already.
-    fn append(&mut self, time: Time, instance: &Instance, cause: Cause, pieces: Vec<Evidence>) {
+    pub(super) fn append(
+        &mut self,
+        time: Time,
+        instance: &Instance,
+        cause: Cause,
+        pieces: Vec<Evidence>,
+    ) {
         if let Some(run) = self.open.get_mut(&(instance.clone(), cause))
             && cause != Cause::Unknown
         {
@@ -191,7 +204,7 @@ impl Correlator {
     }
 
     /// Decides an answer if what is known proves a cause, or nothing more will come.
-    fn settle(&mut self, id: u64, last: bool) {
+    pub(super) fn settle(&mut self, id: u64, last: bool) {
         let Some(case) = self.cases.get(id) else {
             return;
         };

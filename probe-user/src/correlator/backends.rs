@@ -86,6 +86,11 @@ impl Backends {
         self.held.is_empty()
     }
 
+    /// Answers that wait.
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
+    }
+
     /// Whether a death explains an answer.
     fn explain(&self, held: &Verdict) -> Explained<'_> {
         let key = held.upstream.as_deref().map(Arc::from);

@@ -3,18 +3,22 @@
 //! Bounded: of too many the oldest are decided with what is known, and what is known of the decided
 //! shrinks to how many there were.
 
+mod late;
+mod same;
+
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
-    hash::{DefaultHasher, Hash as _, Hasher as _},
     time::Duration,
 };
 
+pub(super) use self::same::key;
+use self::same::{of_client, other_client, same_client, trim, trim_old};
 use super::{Cause, expected::Expected, notes::Notes};
 use crate::{
     clock::Time,
     error_log::{self, Class},
     facts::{Instance, Logged, Noted},
-    requests::{Answer, RequestLine},
+    requests::Answer,
 };
 
 /// An answer whose cause is not proven waits so long for what other sources say of it: a log is read
@@ -49,6 +53,8 @@ pub(super) struct Case {
     pub cause: Cause,
     /// The status of an answer that nobody could read is as told by nginx or the upstream.
     pub unread: bool,
+    /// The kernel half may still tell of it.
+    unseen: bool,
     /// A line of the access log is still to come.
     pub unlogged: bool,
     /// How many messages can be about it: one for each attempt at an upstream.
@@ -83,50 +89,26 @@ pub(super) struct Cases {
     /// In the order in which they began.
     order: VecDeque<u64>,
     waiting: BTreeSet<(Time, u64)>,
+    /// Those whose lines are to come, by the request.
     by_request: HashMap<(Instance, u64), VecDeque<u64>>,
-    /// Those whose lines are to come.
+    /// All, by the request and the client.
+    by_client: HashMap<(Instance, u64), VecDeque<u64>>,
+    /// Those whose lines are to come, by what was sent.
     by_status: HashMap<(Instance, u16), VecDeque<u64>>,
     /// Decided ones of which no more than that is known.
     pub spilled: Expected,
     pub notes: Notes,
 }
 
-/// Names a request: zero for one that is not known.
-pub(super) fn key(request: Option<&RequestLine>) -> u64 {
-    let Some(request) = request else {
-        return 0;
-    };
-    let mut hasher = DefaultHasher::new();
-    (&request.method, &request.path).hash(&mut hasher);
-    hasher.finish().max(1)
-}
-
-/// An address without its port.
-pub(super) fn host(client: &str) -> &str {
-    match client.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
-            // One of IPv6 without a port has colons of its own.
-            match host
-                .strip_prefix('[')
-                .and_then(|host| host.strip_suffix(']'))
-            {
-                Some(host) => host,
-                None if host.contains(':') => client,
-                None => host,
-            }
-        }
-        _ => client,
-    }
-}
-
-fn same_client(one: Option<&str>, other: Option<&str>) -> bool {
-    matches!((one, other), (Some(one), Some(other)) if host(one) == host(other))
-}
-
 impl Cases {
     /// Whether none waits.
     pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    /// Less whenever something is decided, let go of or forgotten.
+    pub(super) fn extent(&self) -> usize {
+        self.waiting.len() + self.all.len() + self.order.len() + self.notes.extent()
     }
 
     /// Begins one that is not decided.
@@ -161,6 +143,7 @@ impl Cases {
             key: key(request),
             client: client.cloned(),
             unread: of_answer.is_some_and(|answer| answer.status.is_none()),
+            unseen: of_answer.is_none(),
             unlogged: logged.is_none(),
             answer,
             logged,
@@ -173,9 +156,13 @@ impl Cases {
         self.last += 1;
         let id = self.last;
         self.order.push_back(id);
-        let request = (instance.clone(), case.key);
-        self.by_request.entry(request).or_default().push_back(id);
+        let pid = case.answer.as_ref().map(|answer| answer.pid);
+        let of = of_client(case.key, case.client.as_deref(), pid);
+        let of = (instance.clone(), of);
+        self.by_client.entry(of).or_default().push_back(id);
         if case.unlogged {
+            let request = (instance.clone(), case.key);
+            self.by_request.entry(request).or_default().push_back(id);
             let status = (instance.clone(), status);
             self.by_status.entry(status).or_default().push_back(id);
         }
@@ -269,11 +256,14 @@ impl Cases {
             trim(ids, cases);
             let known = request.1 != 0;
             let mut ids = ids.iter().take(MAX_LOOKS);
-            // One of which the request is known is some other line's, unless names differ.
+            // One of which the request is known is some other line's, unless names differ; another
+            // client's is so in any case.
+            let client = logged.client.as_deref();
+            let own = |case: &Case| !other_client(case.client.as_deref(), client);
             found = ids
                 .clone()
                 .find(|id| fits(id).is_some_and(|case| !known || case.key == 0))
-                .or_else(|| ids.find(|id| fits(id).is_some()))
+                .or_else(|| ids.find(|id| fits(id).is_some_and(own)))
                 .copied();
         }
         found
@@ -291,33 +281,26 @@ impl Cases {
         }
     }
 
-    /// The answer that a message is about: one that waits first.
+    /// The answer that a message is about: the oldest that waits, else one that is decided.
     pub(super) fn of_note(&mut self, instance: &Instance, note: &Noted) -> Option<u64> {
         let cases = &self.all;
+        let request = key(note.request.as_ref());
         let mut found = None;
-        for key in [key(note.request.as_ref()), 0] {
-            let Some(ids) = self.by_request.get_mut(&(instance.clone(), key)) else {
+        for key in [request, 0] {
+            let of = of_client(key, note.client.as_deref(), Some(note.pid));
+            let Some(ids) = self.by_client.get_mut(&(instance.clone(), of)) else {
                 continue;
             };
             trim_old(ids, cases);
-            for id in ids.iter().take(MAX_LOOKS) {
+            // Those that wait are the last.
+            for id in ids.iter().rev().take(MAX_LOOKS) {
                 let Some(case) = cases.get(id).filter(|case| case.may_have(note.class)) else {
                     continue;
                 };
-                let fits = if case.key == 0 {
-                    case.answer
-                        .as_ref()
-                        .is_some_and(|answer| answer.pid == note.pid)
-                } else {
-                    same_client(case.client.as_deref(), note.client.as_deref())
-                };
-                if !fits {
-                    continue;
+                let waits = case.due.is_some();
+                if waits || (found.is_none() && key != 0) {
+                    found = Some(*id);
                 }
-                if case.due.is_some() {
-                    return Some(*id);
-                }
-                found = found.or(Some(*id));
             }
             if found.is_some() || key == 0 {
                 break;
@@ -383,31 +366,15 @@ impl Cases {
             }
         }
         // Queues of requests that are over.
-        if self.by_request.len() > 2 * MAX_CASES {
-            let cases = &self.all;
-            self.by_request.retain(|_, ids| {
-                ids.retain(|id| cases.contains_key(id));
-                !ids.is_empty()
-            });
+        let cases = &self.all;
+        for queues in [&mut self.by_request, &mut self.by_client] {
+            if queues.len() > 2 * MAX_CASES {
+                queues.retain(|_, ids| {
+                    ids.retain(|id| cases.contains_key(id));
+                    !ids.is_empty()
+                });
+            }
         }
         None
-    }
-}
-
-/// Removes what is over from the front.
-fn trim(ids: &mut VecDeque<u64>, cases: &HashMap<u64, Case>) {
-    while let Some(id) = ids.front()
-        && cases.get(id).is_none_or(|case| !case.unlogged)
-    {
-        ids.pop_front();
-    }
-}
-
-/// Removes what is forgotten from the front.
-fn trim_old(ids: &mut VecDeque<u64>, cases: &HashMap<u64, Case>) {
-    while let Some(id) = ids.front()
-        && !cases.contains_key(id)
-    {
-        ids.pop_front();
     }
 }

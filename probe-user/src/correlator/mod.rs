@@ -11,6 +11,7 @@ mod cases;
 mod cause;
 mod expected;
 mod incident;
+mod late;
 mod notes;
 mod rules;
 mod signs;
@@ -203,6 +204,15 @@ impl Correlator {
     #[must_use]
     pub fn is_open(&self, instance: &Instance, cause: Cause) -> bool {
         self.open.contains_key(&(instance.clone(), cause))
+    }
+
+    /// Changes with all that [`Self::tick`] changes, but for what it says and its present time.
+    pub(crate) fn extent(&self) -> [usize; 3] {
+        [
+            self.cases.extent(),
+            self.backends.held(),
+            self.failures.len(),
+        ]
     }
 
     fn watched(&mut self, instance: Instance, sources: Sources) {

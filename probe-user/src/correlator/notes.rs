@@ -29,6 +29,11 @@ pub(super) struct Notes {
 }
 
 impl Notes {
+    /// How many are remembered, those that were taken among them.
+    pub(super) fn extent(&self) -> usize {
+        self.order.len()
+    }
+
     /// Keeps one.
     pub(super) fn keep(&mut self, time: Time, instance: &Instance, note: Noted) {
         let key = key(note.request.as_ref());

@@ -1,5 +1,7 @@
 //! Facts in, records out.
 
+mod properties;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::Value;

@@ -57,6 +57,46 @@ impl PartialEq for Class {
 
 impl Eq for Class {}
 
+/// For `with`: a class by its name.
+pub(crate) mod by_name {
+    use std::fmt;
+
+    use serde::{
+        Deserializer, Serializer,
+        de::{Error, Visitor},
+    };
+
+    use super::Class;
+    use crate::error_log::named;
+
+    pub(crate) fn serialize<S: Serializer>(
+        class: &&'static Class,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(class.name)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<&'static Class, D::Error> {
+        deserializer.deserialize_str(Reads)
+    }
+
+    struct Reads;
+
+    impl Visitor<'_> for Reads {
+        type Value = &'static Class;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the name of a class of messages")
+        }
+
+        fn visit_str<E: Error>(self, name: &str) -> Result<&'static Class, E> {
+            named(name).ok_or_else(|| E::custom("a class of messages that this version has not"))
+        }
+    }
+}
+
 /// The marks of a message. All that are given must be there.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rule {

@@ -1,7 +1,10 @@
 //! The levels of nginx's error log, worst first (`err_levels` in `ngx_log.c`).
 
+use serde::{Deserialize, Serialize};
+
 /// How bad nginx takes a message to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Level {
     /// nginx cannot go on, or refused a configuration.
     Emerg,

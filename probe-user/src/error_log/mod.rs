@@ -45,7 +45,7 @@ mod zone;
 mod tests;
 
 pub use class::{Answer, Class};
-pub use classes::{OTHER, all as classes};
+pub use classes::{OTHER, all as classes, named};
 pub use details::{Ended, Exit};
 pub use format::of_format;
 pub use level::Level;

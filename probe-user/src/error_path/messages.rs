@@ -6,26 +6,31 @@ use nginx_probe_ebpf::{
     connection::{self, message_parts},
     record::{self, FORMAT_LEN},
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
     errnos,
-    error_log::{Class, Level, of_format},
+    error_log::{Class, Level, class::by_name, of_format},
+    names::{self, Name},
 };
 
 /// Kinds of messages that are known at once; the kernel's table has no room for more.
 const MAX_KNOWN: usize = 4096;
 
 /// A message that nginx had for its error log, whether it was written there or not.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// What it says.
+    #[serde(with = "by_name")]
     pub class: &'static Class,
     /// How bad nginx takes it to be.
     pub level: Level,
     /// The name of the system's error that it tells of.
-    pub errno: Option<&'static str>,
+    #[serde(deserialize_with = "names::optional")]
+    pub errno: Option<Name>,
     /// The system call that gave it, where the message names one.
-    pub call: Option<&'static str>,
+    #[serde(deserialize_with = "names::optional")]
+    pub call: Option<Name>,
 }
 
 /// The classes of the messages that workers have had.

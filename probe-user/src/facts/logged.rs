@@ -1,12 +1,15 @@
 //! What nginx's own logs say of one failed answer.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     access_log::{
         Entry, Escape, Field,
         how::{self, Hidden, How},
     },
     errnos,
-    error_log::{Class, Level, Line},
+    error_log::{Class, Level, Line, class::by_name},
+    names::{self, Name},
     requests::RequestLine,
     sinks::printable::printable,
 };
@@ -18,7 +21,7 @@ const MAX_NAME: usize = 128;
 
 /// A failed answer, or several alike, that the access log tells of: one with a status of 500 or
 /// above, or one that hides an upstream's failure.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Logged {
     /// What the client was sent.
     pub status: u16,
@@ -113,14 +116,16 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// A message of the error log about one request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Noted {
     /// What it says.
+    #[serde(with = "by_name")]
     pub class: &'static Class,
     /// How bad nginx takes it to be.
     pub level: Level,
     /// The name of the system's error that it tells of.
-    pub errno: Option<&'static str>,
+    #[serde(deserialize_with = "names::optional")]
+    pub errno: Option<Name>,
     /// The worker, in its own pid namespace.
     pub pid: u32,
     /// The connection's number.
@@ -161,7 +166,7 @@ impl Noted {
 }
 
 /// What is watched of an nginx, which decides what can be known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(
     clippy::struct_excessive_bools,
     reason = "each is a source of its own that can be there without the others"

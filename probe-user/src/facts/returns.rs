@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::{
     Settings,
     error_page::PageStatus,
@@ -13,19 +15,19 @@ use crate::config::{
 const MAX_PLACES: usize = 20_000;
 
 /// Which paths may be answered with which failing statuses because the configuration says so.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Returns {
     servers: Vec<OfServer>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct OfServer {
     /// For every path.
     everywhere: BTreeSet<u16>,
     locations: Vec<OfLocation>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct OfLocation {
     kind: Kind,
     pattern: String,
@@ -34,7 +36,8 @@ struct OfLocation {
     codes: BTreeSet<u16>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Kind {
     Exact,
     Prefix,

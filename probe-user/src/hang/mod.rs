@@ -16,8 +16,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde::{Deserialize, Serialize};
+
 use self::read::{Place, Reader, Thread};
-use crate::{facts::Instance, requests::LostRequest};
+use crate::{clock::micros, facts::Instance, requests::LostRequest};
 
 /// The longest time between two looks that counts.
 const MAX_STEP: Duration = Duration::from_secs(2);
@@ -38,7 +40,8 @@ pub struct Subject {
 }
 
 /// How a worker hangs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum How {
     /// It computes, or makes calls that do not block.
     Spinning,
@@ -51,7 +54,7 @@ pub enum How {
 }
 
 /// A worker that hangs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hung {
     /// Process id in the initial pid namespace.
     pub pid: u32,
@@ -60,6 +63,7 @@ pub struct Hung {
     /// How.
     pub how: How,
     /// At least for this long.
+    #[serde(with = "micros")]
     pub lasted: Duration,
     /// As in `/proc/PID/stat`.
     pub state: char,
@@ -78,11 +82,12 @@ pub struct Hung {
 }
 
 /// A worker that hung does so no more.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Returned {
     /// Process id in the initial pid namespace.
     pub pid: u32,
     /// How long it hung, to a second.
+    #[serde(with = "micros")]
     pub lasted: Duration,
     /// It ended.
     pub ended: bool,

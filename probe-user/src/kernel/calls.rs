@@ -120,6 +120,12 @@ pub const CONNECT: u32 = {
     number
 };
 
+/// Every name of a system call.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    let followed = FOLLOWED.iter().map(|(_, name, _)| *name);
+    followed.chain(OTHERS.iter().map(|(_, name)| *name))
+}
+
 /// A system call's name, `other` for one that nginx has no use for.
 #[must_use]
 pub fn name(number: u32) -> &'static str {

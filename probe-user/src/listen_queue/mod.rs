@@ -16,6 +16,8 @@ use std::{
     thread,
 };
 
+use serde::{Deserialize, Serialize};
+
 pub use self::{
     dump::{Listening, SocketFile, listening},
     pass::{Pass, Report},
@@ -32,7 +34,7 @@ pub struct Target {
 }
 
 /// All sockets of an nginx that listen on one address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listener {
     /// Which nginx.
     pub instance: Instance,
@@ -45,7 +47,7 @@ pub struct Listener {
 }
 
 /// A queue had no room.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overflow {
     /// The listener.
     pub listener: Listener,

@@ -56,6 +56,7 @@ impl RunOptions {
             stub_status_every: self.stub_status_every.or(file.stub_status_every),
             hang_after: self.hang_after.or(file.hang_after),
             responses: self.responses.or(file.responses),
+            record: self.record.or(file.record),
             log_level: self.log_level.or(file.log_level),
         }
     }

@@ -4,11 +4,16 @@ use nginx_probe_ebpf::{
     connection::{ATTEMPTS, outcome},
     record,
 };
+use serde::{Deserialize, Serialize};
 
-use crate::errnos;
+use crate::{
+    errnos,
+    names::{self, Name},
+};
 
 /// One upstream that was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Attempt {
     /// It answered with that status.
     Status(u16),
@@ -19,10 +24,11 @@ pub enum Attempt {
 }
 
 /// How an attempt ended that brought no status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum End {
     /// A system call on its connection failed: the error's name.
-    Error(&'static str),
+    Error(#[serde(deserialize_with = "names::one")] Name),
     /// The upstream closed the connection.
     Closed,
     /// What came was no answer of the protocol.

@@ -1,13 +1,13 @@
 //! The beginning of a request: its method and path.
 
 use nginx_probe_ebpf::connection::REQUEST_LEN;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Bytes of a method; HTTP's own and `WebDAV`'s are shorter.
 const MAX_METHOD: usize = 16;
 
 /// What a client asked for, without its query.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RequestLine {
     /// The method.
     pub method: String,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nginx_probe_ebpf::connection::{Connection, phase, role};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{RequestLine, address};
 
@@ -22,7 +22,7 @@ pub struct Lost {
 }
 
 /// A request that died with its worker.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LostRequest {
     /// The client's address.
     pub client: Option<String>,

@@ -15,6 +15,7 @@ use nginx_probe_ebpf::{
     connection::{flag, protocol},
     record,
 };
+use serde::{Deserialize, Serialize};
 
 pub use self::{
     attempt::{Attempt, End},
@@ -22,12 +23,19 @@ pub use self::{
     lost::{Lost, LostRequest},
     origin::Origin,
 };
-use crate::{correlator::Cause, errnos, error_log, error_path::Message, kernel::calls};
+use crate::{
+    clock::micros,
+    correlator::Cause,
+    errnos, error_log,
+    error_path::Message,
+    kernel::calls,
+    names::{self, Name},
+};
 
 pub(crate) use self::address::text as address;
 
 /// A failed answer, or one that hides an upstream's failure.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(
     clippy::struct_excessive_bools,
     reason = "each is a fact of its own that the others do not decide"
@@ -45,13 +53,15 @@ pub struct Answer {
     /// The last upstream's address, `ip:port` or `unix:path`.
     pub upstream: Option<String>,
     /// What it spoke.
-    pub protocol: Option<&'static str>,
+    #[serde(deserialize_with = "names::optional")]
+    pub protocol: Option<Name>,
     /// The request, when its beginning was seen.
     pub request: Option<RequestLine>,
     /// The client's address.
     pub client: Option<String>,
     /// The system call that failed last on the way, and the error's name.
-    pub failed: Option<(&'static str, &'static str)>,
+    #[serde(deserialize_with = "names::pair")]
+    pub failed: Option<(Name, Name)>,
     /// The code of the error answer that nginx itself began last, before any `error_page`.
     pub made: Option<u16>,
     /// The worst message that nginx had for its error log on the way.
@@ -60,8 +70,10 @@ pub struct Answer {
     /// requests.
     pub opaque: bool,
     /// From the request's first byte to the last upstream's status.
+    #[serde(with = "micros::optional")]
     pub until_header: Option<Duration>,
     /// From the request's first byte to the answer's.
+    #[serde(with = "micros::optional")]
     pub duration: Option<Duration>,
     /// The upstream wrote to its standard error.
     pub stderr: bool,
@@ -129,6 +141,9 @@ impl Answer {
         origin::of(self.status, &self.attempts)
     }
 }
+
+/// Every protocol of an upstream, as in `response` records.
+pub(crate) const PROTOCOLS: [&str; 6] = ["http", "fastcgi", "uwsgi", "scgi", "grpc", "https"];
 
 /// The protocol's name as in `response` records.
 fn protocol_name(number: u16) -> Option<&'static str> {

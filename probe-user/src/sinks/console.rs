@@ -1,18 +1,13 @@
 //! Records on standard output, for a person or for a program.
 
-use std::{
-    fmt::Write as _,
-    io::{self, IsTerminal as _},
-    time::Duration,
-};
+use std::{fmt::Write as _, io, time::Duration};
 
-use serde::Deserialize;
-
-use super::{printable::Printable, queue::Queue};
+pub use super::form::Output;
+use super::{form::Form, printable::Printable, queue::Queue};
 use crate::{
     backends::BackendExit,
     correlator::{Cause, Incident, State, from, of_memory},
-    facts::{Crash, Instance, MasterExit, Reason, Reload, ReloadResult, Role, WorkerExit},
+    facts::{Crash, MasterExit, Reason, Reload, ReloadResult, Role, WorkerExit},
     records::{Body, Record, Response},
 };
 
@@ -25,37 +20,11 @@ const NULL_PAGE: u64 = 4096;
 /// How long the agent's end waits for a reader.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// How results are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Output {
-    /// For a person.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-impl Output {
-    /// Text on a terminal, JSON elsewhere.
-    #[must_use]
-    pub fn for_stdout() -> Self {
-        if io::stdout().is_terminal() {
-            Self::Text
-        } else {
-            Self::Json
-        }
-    }
-}
-
 /// Standard output.
 #[derive(Debug)]
 pub struct Console {
-    output: Output,
+    form: Form,
     queue: Queue,
-    /// The first instance that was named, and whether there was another: the name is left out
-    /// while there is only one.
-    instance: Option<Instance>,
-    several: bool,
 }
 
 impl Console {
@@ -65,30 +34,16 @@ impl Console {
     /// When no thread can be started.
     pub fn new(output: Output) -> io::Result<Self> {
         Ok(Self {
-            output,
+            form: Form::new(output),
             queue: Queue::start("standard output", io::stdout())?,
-            instance: None,
-            several: false,
         })
     }
 
     /// Queues a record.
     pub fn write(&mut self, record: &Record) {
-        let text = match self.output {
-            Output::Json => match record.to_json_line() {
-                Ok(line) => line,
-                Err(error) => {
-                    log::error!("a record cannot be written as JSON: {error}");
-                    return;
-                }
-            },
-            Output::Text => {
-                let first = self.instance.get_or_insert_with(|| record.instance.clone());
-                self.several |= *first != record.instance;
-                text(record, self.several)
-            }
-        };
-        self.queue.put(text);
+        if let Some(text) = self.form.write(record) {
+            self.queue.put(text);
+        }
     }
 
     /// Whether nobody reads any more.

@@ -1,6 +1,7 @@
 //! Where records and measurements go.
 
 pub mod console;
+pub mod form;
 pub mod http;
 pub mod journal;
 mod lines;

@@ -12,6 +12,8 @@ use serde_json::Value;
 #[derive(Debug, Default)]
 pub(super) struct Output {
     pub(super) records: Vec<Value>,
+    /// Its standard output as it was, each line with its end.
+    pub(super) text: String,
     /// When each of the records was read from the pipe.
     pub(super) read: Vec<SystemTime>,
     /// From the start to the line `ready`.
@@ -29,17 +31,17 @@ pub(super) fn read(
     let output = Arc::new(Mutex::new(Output::default()));
     let mut readers = Vec::new();
     if let Some(stdout) = child.stdout.take() {
-        readers.push(read_lines(
-            stdout,
-            &output,
-            |output, line| match serde_json::from_str(&line.text) {
+        readers.push(read_lines(stdout, &output, |output, line| {
+            output.text.push_str(&line.text);
+            output.text.push('\n');
+            match serde_json::from_str(&line.text) {
                 Ok(record) => {
                     output.records.push(record);
                     output.read.push(line.clock);
                 }
                 Err(_) => output.stray.push(line.text),
-            },
-        ));
+            }
+        }));
     }
     if let Some(stderr) = child.stderr.take() {
         readers.push(read_lines(stderr, &output, move |output, line| {

@@ -12,7 +12,7 @@ mod resources;
 mod upstream;
 mod upstream_answer;
 
-use std::sync::LazyLock;
+use std::{collections::HashMap, sync::LazyLock};
 
 use super::class::{Answer, Class, Rule, Seen, Text, start};
 use super::level::Level;
@@ -54,6 +54,13 @@ pub static OTHER: Class = Class {
 /// Every class, in the order in which they are tried, `other` last.
 pub fn all() -> impl Iterator<Item = &'static Class> {
     TABLES.into_iter().flatten().chain([&OTHER])
+}
+
+/// The class of this name.
+pub fn named(name: &str) -> Option<&'static Class> {
+    static BY_NAME: LazyLock<HashMap<&'static str, &'static Class>> =
+        LazyLock::new(|| all().map(|class| (class.name, class)).collect());
+    BY_NAME.get(name).copied()
 }
 
 static TABLES: [&[Class]; 8] = [
