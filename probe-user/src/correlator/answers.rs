@@ -111,6 +111,7 @@ impl Correlator {
         if let Some(cause) = decided {
             self.append(time, instance, cause, vec![piece]);
         } else {
+            self.cases.take_notes(id, time);
             self.cases.wait(id, self.now.plus(WAIT));
             self.settle(id, false);
         }

@@ -57,6 +57,8 @@ pub(super) struct Case {
     unseen: bool,
     /// A line of the access log is still to come.
     pub unlogged: bool,
+    /// Of one that nobody could read: whether an upstream was asked.
+    asked: Option<bool>,
     /// How many messages can be about it: one for each attempt at an upstream.
     pub attempts: usize,
     noted: usize,
@@ -125,17 +127,7 @@ impl Cases {
         let client = of_answer
             .and_then(|answer| answer.client.as_ref())
             .or_else(|| logged.as_ref().and_then(|logged| logged.client.as_ref()));
-        let failed = |statuses: &[Option<u16>]| {
-            statuses
-                .iter()
-                .filter(|s| s.is_none_or(|s| s >= 500))
-                .count()
-        };
-        let attempts = match (&answer, &logged) {
-            (Some(answer), _) => answer.attempts.len(),
-            (None, Some(logged)) => failed(&logged.upstream_status),
-            _ => 0,
-        };
+        let attempts = same::attempts(answer.as_deref(), logged.as_deref());
         let case = Case {
             time,
             instance: instance.clone(),
@@ -144,6 +136,9 @@ impl Cases {
             client: client.cloned(),
             unread: of_answer.is_some_and(|answer| answer.status.is_none()),
             unseen: of_answer.is_none(),
+            asked: of_answer
+                .filter(|answer| answer.opaque)
+                .map(|answer| answer.upstream.is_some()),
             unlogged: logged.is_none(),
             answer,
             logged,
@@ -231,7 +226,8 @@ impl Cases {
         let cases = &self.all;
         let fits = |id: &u64| {
             let case = cases.get(id)?;
-            (case.unlogged && case.status == logged.status).then_some(case)
+            let same = case.unlogged && case.status == logged.status;
+            (same && same::asked(case.asked, logged)).then_some(case)
         };
         let mut found = None;
         if request.1 != 0
@@ -276,6 +272,13 @@ impl Cases {
             if case.due.is_some() {
                 case.status = logged.status;
                 case.unread = false;
+                if case.key == 0 {
+                    case.key = key(logged.request.as_ref());
+                    case.client.clone_from(&logged.client);
+                    let of = of_client(case.key, case.client.as_deref(), None);
+                    let of = (case.instance.clone(), of);
+                    self.by_client.entry(of).or_default().push_back(id);
+                }
                 case.logged = Some(logged);
             }
         }
@@ -297,6 +300,12 @@ impl Cases {
                 let Some(case) = cases.get(id).filter(|case| case.may_have(note.class)) else {
                     continue;
                 };
+                // Of a request that nobody could read only its upstream is known.
+                let of_upstream =
+                    |answer: &Answer| answer.upstream.is_some() && answer.upstream == note.upstream;
+                if key == 0 && !case.answer.as_deref().is_some_and(of_upstream) {
+                    continue;
+                }
                 let waits = case.due.is_some();
                 if waits || (found.is_none() && key != 0) {
                     found = Some(*id);

@@ -6,7 +6,11 @@ use std::{
 };
 
 use super::Case;
-use crate::requests::RequestLine;
+use crate::{
+    access_log::how::How,
+    facts::Logged,
+    requests::{Answer, RequestLine},
+};
 
 /// Names a request: zero for one that is not known.
 pub(in super::super) fn key(request: Option<&RequestLine>) -> u64 {
@@ -55,6 +59,23 @@ pub(super) fn same_client(one: Option<&str>, other: Option<&str>) -> bool {
 /// Both are known and two.
 pub(super) fn other_client(one: Option<&str>, other: Option<&str>) -> bool {
     one.is_some() && other.is_some() && !same_client(one, other)
+}
+
+/// Whether a line can be about an answer that nobody could read, of which is known whether an
+/// upstream was asked.
+pub(super) fn asked(upstream: Option<bool>, logged: &Logged) -> bool {
+    // The format may not tell.
+    logged.how == How::Untold || upstream.is_none_or(|asked| asked == logged.upstream.is_some())
+}
+
+/// How many upstreams failed on the way to an answer.
+pub(super) fn attempts(answer: Option<&Answer>, logged: Option<&Logged>) -> usize {
+    let failed = |status: &&Option<u16>| status.is_none_or(|status| status >= 500);
+    match (answer, logged) {
+        (Some(answer), _) => answer.attempts.len(),
+        (None, Some(logged)) => logged.upstream_status.iter().filter(failed).count(),
+        (None, None) => 0,
+    }
 }
 
 /// Removes from the front what awaits no line.
