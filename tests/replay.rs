@@ -6,7 +6,6 @@ mod golden;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
 use nginx_probe_tests::agent::Agent;
@@ -76,7 +75,7 @@ impl Scene {
 fn replay(file: &Path, output: &str) -> Result<Finished> {
     let mut command = command()?;
     command.args(["replay", "--output", output]).arg(file);
-    finish(command.stdin(Stdio::null()), DEADLINE)
+    finish(&mut command, DEADLINE)
 }
 
 #[test]
@@ -120,7 +119,7 @@ fn a_recording_is_not_written_over() -> Result<()> {
         .arg(nginx.pid_file())
         .arg("--record")
         .arg(&recording);
-    let ended = finish(command.stdin(Stdio::null()), DEADLINE)?;
+    let ended = finish(&mut command, DEADLINE)?;
     assert_eq!(ended.code, Some(2), "{ended:?}");
     assert!(ended.stderr.contains("is there already"), "{ended:?}");
     assert_eq!(fs::read_to_string(&recording)?, "mine");
@@ -133,7 +132,7 @@ fn a_full_disk_ends_the_recording_and_not_the_agent() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let small = SmallDisk::at(folder.path())?;
     let scene = Scene::start(&folder.path().join("recording.jsonl"))?;
-    small.fill()?;
+    small.fill();
     let port = scene.nginx.port();
     for n in 0..400 {
         let _ = get(port, &format!("/app/{n}"));
@@ -164,9 +163,8 @@ impl<'a> SmallDisk<'a> {
     }
 
     /// Leaves no room.
-    fn fill(&self) -> Result<()> {
+    fn fill(&self) {
         let _ = fs::write(self.0.join("other"), vec![0; 64 * 1024]);
-        Ok(())
     }
 }
 

@@ -59,7 +59,7 @@ pub fn replay(
 ) -> anyhow::Result<()> {
     let mut out = Out {
         form: Form::new(output),
-        out,
+        to: out,
         gone: false,
     };
     let (header, mut reader) = Reader::new(input)?;
@@ -100,7 +100,7 @@ pub fn replay(
 /// Where records go.
 struct Out<W> {
     form: Form,
-    out: W,
+    to: W,
     /// Nobody reads any more.
     gone: bool,
 }
@@ -114,12 +114,12 @@ impl<W: Write> Out<W> {
     }
 
     fn put(&mut self, text: &str) -> anyhow::Result<()> {
-        let result = self.out.write_all(text.as_bytes());
+        let result = self.to.write_all(text.as_bytes());
         self.outcome(result)
     }
 
     fn flush(&mut self) -> anyhow::Result<()> {
-        let result = self.out.flush();
+        let result = self.to.flush();
         self.outcome(result)
     }
 

@@ -4,8 +4,8 @@
 //! beside it.
 
 use std::fs;
+use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
 use nginx_probe_tests::command::{Finished, command, finish};
@@ -30,12 +30,17 @@ fn recordings() -> Result<Vec<PathBuf>> {
 
 /// A replay of standard input.
 fn piped(text: &str) -> Result<Finished> {
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join("text");
-    fs::write(&file, text)?;
+    let mut file = tempfile::tempfile()?;
+    file.write_all(text.as_bytes())?;
+    file.rewind()?;
     let mut command = command()?;
     command.args(["replay", "--output", "json", "-"]);
-    finish(command.stdin(fs::File::open(&file)?), DEADLINE)
+    let output = command.stdin(file).output()?;
+    Ok(Finished {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout)?,
+        stderr: String::from_utf8(output.stderr)?,
+    })
 }
 
 #[test]
@@ -66,7 +71,7 @@ fn what_is_no_recording_has_status_2() -> Result<()> {
     }
     let mut command = command()?;
     command.args(["replay", "/no/such/file"]);
-    let missing = finish(command.stdin(Stdio::null()), DEADLINE)?;
+    let missing = finish(&mut command, DEADLINE)?;
     assert_eq!(missing.code, Some(2), "{missing:?}");
     Ok(())
 }

@@ -69,6 +69,7 @@ pub(crate) mod by_name {
     use super::Class;
     use crate::error_log::named;
 
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives it so")]
     pub(crate) fn serialize<S: Serializer>(
         class: &&'static Class,
         serializer: S,

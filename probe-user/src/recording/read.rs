@@ -118,7 +118,7 @@ impl<R: BufRead> Reader<R> {
         }
         let header: Header =
             serde_json::from_slice(&reader.line).map_err(|error| reader.malformed(&error))?;
-        if !(header.quiet_s >= 0.0) {
+        if header.quiet_s < 0.0 {
             let why = "quiet_s is below zero".to_owned();
             return Err(ReadError::Malformed { line: 1, why });
         }

@@ -39,7 +39,7 @@ pub struct Recorder {
     latest: Time,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Moment {
     Tick(Time),

@@ -3,6 +3,7 @@
 //! The real agent and a real nginx. A figure beyond its target is said, and is no failure: what
 //! else the host does has a part in every figure.
 
+mod correlate;
 mod death_latency;
 pub(crate) mod figures;
 mod follow;
@@ -51,12 +52,14 @@ enum Benchmark {
     /// What `nginx-probe logs` reads a second, beside mawk and mtail (fetched the first time), its
     /// memory, and what it costs the agent to follow a busy log
     Logs,
+    /// How many facts the correlator takes a second, and what recording and replaying them takes
+    Correlate,
     /// From starting the agent to `ready`
     Start,
 }
 
 impl Benchmark {
-    fn measure(self) -> Result<Vec<Table>> {
+    fn measure(self, repo: &Path) -> Result<Vec<Table>> {
         match self {
             Self::DeathLatency => death_latency::measure(),
             Self::Idle => idle::measure(),
@@ -67,6 +70,7 @@ impl Benchmark {
                 tables.push(follow::measure()?);
                 Ok(tables)
             }
+            Self::Correlate => correlate::measure(repo),
             Self::Start => start::measure(),
         }
     }
@@ -85,6 +89,7 @@ pub(crate) fn run(repo: &Path, args: &Args) -> Result<()> {
         Benchmark::Overhead,
         Benchmark::Processes,
         Benchmark::Logs,
+        Benchmark::Correlate,
         Benchmark::Start,
     ];
     let mut missed = Vec::new();
@@ -92,7 +97,7 @@ pub(crate) fn run(repo: &Path, args: &Args) -> Result<()> {
         if !args.which.is_empty() && !args.which.contains(&benchmark) {
             continue;
         }
-        for table in benchmark.measure()? {
+        for table in benchmark.measure(repo)? {
             print!("\n{table}");
             missed.extend(table.missed().map(str::to_owned));
         }

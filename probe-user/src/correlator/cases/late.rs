@@ -32,8 +32,8 @@ impl Cases {
             })
         };
         // The oldest of them.
-        let recent = ids.iter().rev().take(MAX_LOOKS);
-        recent.filter(fits).last().copied()
+        let mut recent = ids.iter().rev().take(MAX_LOOKS);
+        recent.rfind(fits).copied()
     }
 
     /// Adds what the kernel half says to the answer that [`Self::of_answer`] found. One that is

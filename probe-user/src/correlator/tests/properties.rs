@@ -44,8 +44,8 @@ impl Failed {
         }
     }
 
-    fn request(&self) -> Option<RequestLine> {
-        Some(RequestLine {
+    fn request(&self) -> RequestLine {
+        RequestLine {
             method: "GET".to_owned(),
             path: format!(
                 "/route{}/{}",
@@ -53,7 +53,7 @@ impl Failed {
                 if self.alike { 0 } else { self.client }
             ),
             cut: false,
-        })
+        }
     }
 
     fn client(&self) -> String {
@@ -78,7 +78,7 @@ impl Failed {
             attempts_left_out: 0,
             upstream: attempt.map(|_| "10.0.0.1:80".to_owned()),
             protocol: attempt.map(|_| "http"),
-            request: self.request(),
+            request: Some(self.request()),
             client: Some(format!("{}:40000", self.client())),
             failed: None,
             made: (self.route == 2).then_some(500),
@@ -103,7 +103,7 @@ impl Failed {
             },
             upstream_status: self.attempt().iter().map(|one| one.status()).collect(),
             upstream: self.attempt().map(|_| "10.0.0.1:80".to_owned()),
-            request: self.request(),
+            request: Some(self.request()),
             client: Some(self.client()),
             connection: None,
             pid: None,
@@ -123,7 +123,7 @@ impl Failed {
             errno: None,
             pid: 7,
             connection: None,
-            request: self.request(),
+            request: Some(self.request()),
             client: Some(self.client()),
             upstream: None,
             file: None,
