@@ -11,7 +11,7 @@ use nginx_probe_tests::nginx::Nginx;
 use nginx_probe_tests::processes::{Signal, require_root, signal};
 use serde_json::Value;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// A `diagnose` that has attached.
 struct Diagnosis {
