@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 
 use super::{
     Cause, Confidence, Correlator, Evidence, Evidenced,
-    cases::{Case, LOGGED_WITHIN, WAIT},
+    cases::{LOGGED_WITHIN, WAIT},
     rules::{Judged, judge},
     signs::{self, Seen},
-    subjects::{Subject, Subjects},
     summary,
 };
 use crate::{
@@ -16,7 +15,6 @@ use crate::{
     errnos::Failure,
     error_log,
     facts::{Dropped, Instance, Logged, Noted, Sources},
-    records::Response,
     requests::{Answer, Origin},
 };
 
@@ -31,22 +29,6 @@ pub struct Failed {
     pub cause: Cause,
     /// How many.
     pub count: u64,
-}
-
-/// A failed answer with its cause.
-#[derive(Debug)]
-pub(super) struct Verdict {
-    pub time: Time,
-    pub instance: Instance,
-    pub code: u16,
-    pub cause: Cause,
-    pub confidence: Confidence,
-    /// The last upstream's address.
-    pub upstream: Option<String>,
-    pub pieces: Vec<Evidence>,
-    /// What it is about.
-    pub subjects: Subjects,
-    pub response: Option<Box<Response>>,
 }
 
 impl Correlator {
@@ -230,97 +212,6 @@ impl Correlator {
         }
     }
 
-    fn seen(&self, case: &Case, sources: Sources) -> Seen {
-        let answer = case.answer.as_deref();
-        let logged = case.logged.as_deref();
-        let note = last_note(case);
-        let said = !case.notes.is_empty() || answer.is_some_and(|a| a.explained().is_some());
-        let request = answer
-            .and_then(|answer| answer.request.as_ref())
-            .or_else(|| logged.and_then(|logged| logged.request.as_ref()));
-        let configured = self.returns.get(&case.instance).is_some_and(|returns| {
-            request.is_some_and(|request| returns.answers(&request.path, case.status).is_some())
-        });
-        Seen {
-            kernel: answer
-                .map(|answer| signs::of_answer(answer, case.status, logged))
-                .unwrap_or_default(),
-            error_log: note
-                .map(|note| signs::of_class(note.class))
-                .unwrap_or_default(),
-            access_log: logged
-                .map(|logged| signs::of_how(logged.how))
-                .unwrap_or_default(),
-            inferred: signs::inferred(sources, said, configured),
-        }
-    }
-
-    fn verdict(&self, case: &Case, judged: Judged) -> Verdict {
-        let mut pieces = Vec::new();
-        let mut seen_by = Vec::new();
-        if let Some(answer) = &case.answer {
-            pieces.push(summary::of_answer(answer, case.status));
-            seen_by.push("kernel");
-        }
-        if let Some(logged) = &case.logged {
-            pieces.push(summary::of_line(logged));
-            seen_by.push("access_log");
-        }
-        if let Some(note) = last_note(case) {
-            pieces.push(summary::of_note(note));
-            seen_by.push("error_log");
-        }
-        if judged.cause == Cause::Unknown
-            && let Some(why) = summary::of_unknown(self.sources(&case.instance))
-        {
-            pieces.push(why);
-        }
-        let answer = case.answer.as_deref();
-        let logged = case.logged.as_deref();
-        let upstream = answer
-            .and_then(|answer| answer.upstream.clone())
-            .or_else(|| logged.and_then(|logged| logged.upstream.clone()));
-        let request = answer
-            .and_then(|answer| answer.request.as_ref())
-            .or_else(|| logged.and_then(|logged| logged.request.as_ref()));
-        let place = request.and_then(|request| {
-            let returns = self.returns.get(&case.instance)?;
-            returns.answers(&request.path, case.status)
-        });
-        let place = place.filter(|_| judged.cause == Cause::ConfigResponse);
-        if let Some(place) = place {
-            pieces.insert(0, summary::of_place(place, case.status));
-        }
-        let line = request.map(|request| format!("{} {}", request.method, request.path));
-        let note = last_note(case);
-        let subjects = Subjects::default()
-            .with(Subject::Upstream, upstream.as_deref())
-            .with(Subject::Protocol, answer.and_then(|answer| answer.protocol))
-            .with(Subject::File, note.and_then(|note| note.file.as_deref()))
-            .with(Subject::Request, line.as_deref())
-            .with(Subject::Place, place);
-        let response = self.tell_responses.then(|| {
-            let mut response = match (answer, logged) {
-                (Some(answer), _) => Response::of(answer, case.status, judged.cause),
-                (None, Some(logged)) => Response::of_line(logged, judged.cause),
-                (None, None) => Response::default(),
-            };
-            response.seen_by = seen_by;
-            Box::new(response)
-        });
-        Verdict {
-            time: case.time,
-            instance: case.instance.clone(),
-            code: case.status,
-            cause: judged.cause,
-            confidence: judged.confidence,
-            upstream,
-            pieces,
-            subjects,
-            response,
-        }
-    }
-
     /// Decides what has waited long enough; with `end` all.
     pub(super) fn settle_due(&mut self, end: bool) {
         let now = if end { Time(u64::MAX) } else { self.now };
@@ -430,16 +321,4 @@ fn told_by_messages_alone(note: &Noted) -> bool {
         error_log::Answer::Fails => note.class.cause == Some(Cause::DiskFull),
         _ => false,
     }
-}
-
-/// The message that tells of the failure itself, and not of an earlier attempt.
-fn last_note(case: &Case) -> Option<&Noted> {
-    let tells = |note: &&Noted| match note.class.answer {
-        error_log::Answer::Status(status) => {
-            status == case.status || note.class.cause == Some(Cause::Limited)
-        }
-        error_log::Answer::Fails => true,
-        _ => note.class.cause.is_some(),
-    };
-    case.notes.iter().rfind(tells)
 }

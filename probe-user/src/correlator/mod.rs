@@ -19,6 +19,7 @@ mod stalls;
 mod subjects;
 mod summary;
 mod suspects;
+mod verdict;
 pub(crate) use self::summary::{from, of_memory, size};
 
 use std::{
@@ -33,13 +34,13 @@ pub use self::{
     incident::{Confidence, Evidence, Incident, State},
 };
 use self::{
-    answers::Verdict,
     backends::Backends,
     beside::Recent,
     cases::Cases,
     incident::{Evidenced, Run},
     subjects::{Subject, Subjects},
     suspects::Death,
+    verdict::Verdict,
 };
 use crate::{
     clock::Time,
