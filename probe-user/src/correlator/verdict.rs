@@ -90,7 +90,7 @@ impl Correlator {
             returns.answers(&request.path, case.status)
         });
         let place = place.filter(|_| judged.cause == Cause::ConfigResponse);
-        if let Some(place) = place {
+        if let Some(place) = &place {
             pieces.insert(0, summary::of_place(place, case.status));
         }
         let line = request.map(|request| format!("{} {}", request.method, request.path));
@@ -100,7 +100,7 @@ impl Correlator {
             .with(Subject::Protocol, answer.and_then(|answer| answer.protocol))
             .with(Subject::File, note.and_then(|note| note.file.as_deref()))
             .with(Subject::Request, line.as_deref())
-            .with(Subject::Place, place);
+            .with(Subject::Place, place.as_deref());
         let response = self.tell_responses.then(|| {
             let mut response = match (answer, logged) {
                 (Some(answer), _) => Response::of(answer, case.status, judged.cause),

@@ -31,8 +31,6 @@ struct OfServer {
 struct OfLocation {
     kind: Kind,
     pattern: String,
-    /// The location, in words.
-    words: String,
     codes: BTreeSet<u16>,
 }
 
@@ -61,7 +59,7 @@ impl Returns {
     /// Where a request for this path may be answered so, in words. A regular expression is taken to
     /// match, and of several servers any may be meant.
     #[must_use]
-    pub fn answers(&self, path: &str, status: u16) -> Option<&str> {
+    pub fn answers(&self, path: &str, status: u16) -> Option<String> {
         self.servers
             .iter()
             .find_map(|server| server.answers(path, status))
@@ -105,14 +103,8 @@ impl OfServer {
                     continue;
                 }
             };
-            let sign = match kind {
-                Kind::Exact => "= ",
-                Kind::Prefix => "",
-                Kind::Regex => "~ ",
-            };
             self.locations.push(OfLocation {
                 kind,
-                words: format!("location {sign}{}", location.pattern),
                 pattern: location.pattern.to_string(),
                 codes,
             });
@@ -125,21 +117,33 @@ impl OfServer {
         !self.everywhere.is_empty() || self.locations.iter().any(|one| !one.codes.is_empty())
     }
 
-    fn answers(&self, path: &str, status: u16) -> Option<&str> {
+    fn answers(&self, path: &str, status: u16) -> Option<String> {
         if self.everywhere.contains(&status) {
-            return Some("the server");
+            return Some("the server".to_owned());
         }
         let says = |location: &&OfLocation| location.codes.contains(&status);
         let locations = || self.locations.iter();
         let exact = |one: &&OfLocation| one.kind == Kind::Exact && one.pattern == path;
         if let Some(exact) = locations().find(exact) {
-            return Some(exact).filter(says).map(|one| &*one.words);
+            return Some(exact).filter(says).map(OfLocation::words);
         }
         let prefixes =
             locations().filter(|one| one.kind == Kind::Prefix && path.starts_with(&*one.pattern));
         let longest = prefixes.max_by_key(|one| one.pattern.len()).filter(says);
         let regex = || locations().find(|one| one.kind == Kind::Regex && says(one));
-        longest.or_else(regex).map(|one| &*one.words)
+        longest.or_else(regex).map(OfLocation::words)
+    }
+}
+
+impl OfLocation {
+    /// As in a configuration.
+    fn words(&self) -> String {
+        let sign = match self.kind {
+            Kind::Exact => "= ",
+            Kind::Prefix => "",
+            Kind::Regex => "~ ",
+        };
+        format!("location {sign}{}", self.pattern)
     }
 }
 
@@ -162,7 +166,6 @@ mod tests {
         let locations = places.iter().map(|(kind, pattern, code)| OfLocation {
             kind: *kind,
             pattern: (*pattern).to_owned(),
-            words: format!("location {pattern}"),
             codes: [*code].into(),
         });
         Returns {
@@ -201,6 +204,9 @@ mod tests {
     fn what_is_for_every_path_and_what_may_match_counts() {
         assert!(returns(&[], &[500]).answers("/x", 500).is_some());
         let regex = returns(&[(Kind::Regex, "\\.php$", 500)], &[]);
-        assert_eq!(regex.answers("/x", 500), Some("location \\.php$"));
+        assert_eq!(
+            regex.answers("/x", 500).as_deref(),
+            Some("location ~ \\.php$")
+        );
     }
 }
