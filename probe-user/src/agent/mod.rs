@@ -265,6 +265,7 @@ impl Agent {
         for record in self.correlator.finish(Time::now()) {
             self.say(&record);
         }
+        self.count_failures();
         if let Some(console) = &mut self.console {
             console.finish();
         }

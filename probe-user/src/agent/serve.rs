@@ -31,6 +31,8 @@ use crate::{
 const TICK: Duration = Duration::from_millis(100);
 /// How often is looked at what changes slowly.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long what was seen last may take to be understood: longer than logs and verdicts wait.
+const LINGER: Duration = Duration::from_millis(600);
 /// Records other than incidents that are kept.
 const MAX_KEPT: usize = 1_000;
 
@@ -100,7 +102,12 @@ pub async fn watch(
     privileges::drop_unneeded(agent.error_path.is_some());
     let before = metrics.encode()?;
     begun(&metrics);
-    agent.serve(events, end).await?;
+    let settled = async {
+        end.await;
+        // What was asked for a moment ago is still being read and put together.
+        sleep(LINGER).await;
+    };
+    agent.serve(events, settled).await?;
     agent.sample();
     agent.finish();
     let after = metrics.encode()?;
