@@ -147,11 +147,8 @@ fn of_nginx(page: &mut Page, report: &Report, nginx: &OfNginx) {
     page.gap();
     page.bold("Vital signs");
     for vital in &nginx.vitals {
-        let limit = match &vital.limit {
-            Some(limit) => format!("of {limit}")
-                .replace("of ", if limit.contains("left") { "" } else { "of " }),
-            None => String::new(),
-        };
+        let limit = vital.limit.iter().map(|limit| format!("of {limit}"));
+        let limit: String = limit.chain(vital.note.clone()).collect();
         page.vital(vital.name, &vital.value, &limit, vital.ok);
     }
     latency(page, nginx);

@@ -10,6 +10,8 @@ const FULL: f64 = 95.0;
 /// Messages of level `error` in a minute that are still ordinary.
 const ORDINARY_ERRORS: f64 = 10.0;
 
+const MEMORY: &str = "memory of all workers";
+
 /// One vital sign.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Vital {
@@ -19,6 +21,8 @@ pub struct Vital {
     pub value: String,
     /// What it may be, where there is a limit.
     pub limit: Option<String>,
+    /// What is told beside it.
+    pub note: Option<String>,
     /// Whether that is as it should be.
     pub ok: bool,
 }
@@ -32,11 +36,13 @@ pub fn of(before: &Snapshot, after: &Snapshot, nginx: &str, seconds: f64) -> Vec
         Some((now(name)? - was).max(0.0))
     };
     let mut vitals = Vec::new();
+    let mut left_of_memory = None;
     let mut add = |name, value: String, limit: Option<String>, ok| {
         vitals.push(Vital {
             name,
             value,
             limit,
+            note: None,
             ok,
         });
     };
@@ -104,8 +110,19 @@ pub fn of(before: &Snapshot, after: &Snapshot, nginx: &str, seconds: f64) -> Vec
             .zip(total)
             .is_none_or(|(free, total)| free > total * (100.0 - FULL) / 100.0);
         let left = free.map(|free| format!("{} left on the host", size(whole(free))));
-        add("memory of all workers", size(whole(memory)), left, ok);
+        add(MEMORY, size(whole(memory)), None, ok);
+        left_of_memory = left;
     }
+    if let Some(memory) = vitals.iter_mut().find(|one| one.name == MEMORY) {
+        memory.note = left_of_memory;
+    }
+    vitals.extend(messages(before, after, nginx, seconds));
+    vitals
+}
+
+/// What the error log says, by how bad it is.
+fn messages(before: &Snapshot, after: &Snapshot, nginx: &str, seconds: f64) -> Vec<Vital> {
+    let mut vitals = Vec::new();
     for (name, levels, limit) in [
         (
             "messages of emerg, alert, crit",
@@ -124,7 +141,13 @@ pub fn of(before: &Snapshot, after: &Snapshot, nginx: &str, seconds: f64) -> Vec
         let more = (after.sum(MESSAGES, nginx, at).unwrap_or(0.0) - was).max(0.0);
         // Of less than a minute nothing is made out: a few are ordinary at any moment.
         let minutes = (seconds / 60.0).max(1.0);
-        add(name, count(more), None, more <= limit * minutes);
+        vitals.push(Vital {
+            name,
+            value: count(more),
+            limit: None,
+            note: None,
+            ok: more <= limit * minutes,
+        });
     }
     vitals
 }
