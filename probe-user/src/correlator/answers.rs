@@ -215,10 +215,8 @@ impl Correlator {
     /// Decides what has waited long enough; with `end` all.
     pub(super) fn settle_due(&mut self, end: bool) {
         let now = if end { Time(u64::MAX) } else { self.now };
-        while let Some(id) = self.cases.next_due(now) {
+        while let Some(id) = self.cases.take_due(now) {
             self.settle(id, true);
-            // Whatever became of it, it does not wait any more.
-            self.cases.decide(id, Cause::Unknown, false);
         }
         self.make_room();
         self.cases.notes.expire(self.now);

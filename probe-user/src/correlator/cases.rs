@@ -179,13 +179,16 @@ impl Cases {
         }
     }
 
-    /// The next one that has waited long enough, or for which there is no room.
-    pub(super) fn next_due(&self, now: Time) -> Option<u64> {
-        let first = self.waiting.first().filter(|(due, _)| *due <= now);
-        first.map(|(_, id)| *id).or_else(|| {
-            let full = self.waiting.len() > MAX_CASES / 2;
-            self.waiting.first().filter(|_| full).map(|(_, id)| *id)
-        })
+    /// The next one that has waited long enough, or for which there is no room. It waits no more.
+    pub(super) fn take_due(&mut self, now: Time) -> Option<u64> {
+        let full = self.waiting.len() > MAX_CASES / 2;
+        let first = self.waiting.first().filter(|(due, _)| full || *due <= now);
+        let (due, id) = first.copied()?;
+        self.waiting.remove(&(due, id));
+        if let Some(one) = self.all.get_mut(&id) {
+            one.due = None;
+        }
+        Some(id)
     }
 
     /// Decides one. What was said of it is given; it stays to be found by what is said later, unless

@@ -272,6 +272,18 @@ proptest! {
         }
     }
 
+    /// A log that is buffered tells of an answer long after its cause was decided.
+    #[test]
+    fn a_line_may_come_much_later(
+        all in some_failed(),
+        soon in delays(),
+        late in vec(1_000..20_000_u64, 40),
+    ) {
+        let all = told_by_all(all);
+        let [kernel, _, notes] = soon;
+        prop_assert_eq!(counts(&all, &[kernel, late, notes], true), expected(&all));
+    }
+
     /// A source sees all of a route and client or nothing, and no two clients ask for the same: what
     /// two sources tell of two answers that look alike cannot be told from one, and the client's
     /// address may be another one in the log (`realip`).
