@@ -4,6 +4,7 @@
 //! shrinks to how many there were.
 
 mod late;
+mod room;
 mod same;
 
 use std::{
@@ -97,6 +98,8 @@ pub(super) struct Cases {
     by_client: HashMap<(Instance, u64), VecDeque<u64>>,
     /// Those whose lines are to come, by what was sent.
     by_status: HashMap<(Instance, u16), VecDeque<u64>>,
+    /// Answers that began since the queues were last swept.
+    unswept: usize,
     /// Decided ones of which no more than that is known.
     pub spilled: Expected,
     pub notes: Notes,
@@ -149,6 +152,7 @@ impl Cases {
             noted: 0,
         };
         self.last += 1;
+        self.unswept += 1;
         let id = self.last;
         self.order.push_back(id);
         let pid = case.answer.as_ref().map(|answer| answer.pid);
@@ -350,43 +354,5 @@ impl Cases {
             case.noted += 1;
             case.notes.push(note);
         }
-    }
-
-    /// Lets go of those of which nothing more can come, and of the oldest of too many; gives one that
-    /// must be decided before.
-    pub(super) fn shrink(&mut self, now: Time) -> Option<u64> {
-        while let Some(id) = self.order.front() {
-            let id = *id;
-            let Some(case) = self.all.get(&id) else {
-                self.order.pop_front();
-                continue;
-            };
-            let old = now.since(case.time) > LOGGED_WITHIN;
-            if !old && self.all.len() <= MAX_CASES {
-                break;
-            }
-            if case.due.is_some() {
-                return Some(id);
-            }
-            self.order.pop_front();
-            if let Some(case) = self.all.remove(&id)
-                && case.unlogged
-                && !old
-            {
-                self.spilled
-                    .add(case.time, &case.instance, case.status, case.cause);
-            }
-        }
-        // Queues of requests that are over.
-        let cases = &self.all;
-        for queues in [&mut self.by_request, &mut self.by_client] {
-            if queues.len() > 2 * MAX_CASES {
-                queues.retain(|_, ids| {
-                    ids.retain(|id| cases.contains_key(id));
-                    !ids.is_empty()
-                });
-            }
-        }
-        None
     }
 }
