@@ -16,6 +16,8 @@ use super::cases::key;
 const BEFORE: Duration = Duration::from_mins(1);
 /// Messages that are kept.
 const MAX_KEPT: usize = 4_096;
+/// Messages whose times are remembered, taken ones among them.
+const MAX_ORDER: usize = 4 * MAX_KEPT;
 
 /// Messages about one request, oldest first.
 type Kept = VecDeque<(Time, Noted)>;
@@ -66,7 +68,8 @@ impl Notes {
     /// Forgets those that are about no answer any more, and the oldest of too many.
     pub(super) fn expire(&mut self, now: Time) {
         while let Some((time, instance, key)) = self.order.front() {
-            if now.since(*time) <= BEFORE && self.kept <= MAX_KEPT {
+            let few = self.kept <= MAX_KEPT && self.order.len() <= MAX_ORDER;
+            if few && now.since(*time) <= BEFORE {
                 break;
             }
             let (time, of) = (*time, (instance.clone(), *key));
@@ -88,3 +91,39 @@ impl Notes {
 
 /// Messages about the same request that are looked at.
 const MAX_LOOKS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error_log::{Level, OTHER};
+
+    #[test]
+    fn messages_that_are_taken_or_never_asked_for_take_bounded_room() {
+        let instance: Instance = "/run/nginx.pid".into();
+        let note = Noted {
+            class: &OTHER,
+            level: Level::Error,
+            errno: None,
+            pid: 1,
+            connection: None,
+            request: None,
+            client: None,
+            upstream: None,
+            file: None,
+        };
+        for taken in [true, false] {
+            let mut notes = Notes::default();
+            for n in 0..100_000 {
+                let time = Time(n);
+                notes.keep(time, &instance, note.clone());
+                if taken {
+                    assert!(notes.take(&instance, 0, time, |_| true).is_some());
+                }
+                notes.expire(time);
+            }
+            assert!(notes.order.len() <= MAX_ORDER && notes.kept <= MAX_KEPT);
+            let there: usize = notes.by_request.values().map(VecDeque::len).sum();
+            assert_eq!(there, notes.kept);
+        }
+    }
+}
