@@ -343,12 +343,12 @@ impl Follower {
 
     /// Whether a file that was found empty beside the log turns out to be a copy of what is still at
     /// the path: copytruncate was at work when it was found.
-    fn is_copy_being_made(&self, tail: &Tail) -> bool {
+    fn is_copy_being_made(&mut self, tail: &Tail) -> bool {
         tail.head().is_empty()
             && self
                 .current
-                .as_ref()
-                .is_some_and(|live| begin_alike(&tail.head_by_now(), &live.head_by_now()))
+                .as_mut()
+                .is_some_and(|live| begin_alike(&tail.head_by_now(), &live.note_head()))
     }
 
     /// Lets go of a file that cannot be read. It is opened again at its end, by the next poll.

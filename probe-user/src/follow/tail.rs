@@ -168,7 +168,15 @@ impl Tail {
         &self.head
     }
 
-    /// The same, but of a file that had no whole line then as it begins now.
+    /// The same as they are now. What is judged by them is judged anew once the file no longer begins
+    /// so: a later [`Tail::read`] finds it truncated.
+    pub(super) fn note_head(&mut self) -> Vec<u8> {
+        // A failure shows again when the file is read.
+        let _ = self.look_at_head();
+        self.head.clone()
+    }
+
+    /// The same without a note, of a file that had no whole line then as it begins now.
     pub(super) fn head_by_now(&self) -> Vec<u8> {
         if self.head.is_empty() {
             // A failure shows again when the file is read.

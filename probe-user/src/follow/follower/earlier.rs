@@ -49,12 +49,12 @@ impl Follower {
     }
 
     /// Looks for earlier files with something unread in them.
-    pub(super) fn search(&self, since: i64) -> Found {
+    pub(super) fn search(&mut self, since: i64) -> Found {
         self.search_with(None, &[], since, i64::MAX)
     }
 
     pub(super) fn search_with(
-        &self,
+        &mut self,
         wanted: Option<Mark>,
         began: &[u8],
         since: i64,
@@ -69,8 +69,10 @@ impl Follower {
             since: since.saturating_sub(SLACK_SECONDS),
             recent,
         };
+        // A copy of the log is passed over because the log has it all still: until it has not.
+        let live = self.current.as_mut();
         siblings::find(&self.root, &self.path, &search, || {
-            self.current.as_ref().map(Tail::head_by_now)
+            live.map(Tail::note_head)
         })
     }
 

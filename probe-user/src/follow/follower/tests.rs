@@ -208,3 +208,42 @@ fn a_file_that_was_let_go_is_read_on_at_the_next_rotation_and_not_again() {
     assert_eq!(logs.lines(2), ["late", "3"]);
     assert_eq!(logs.poll().0, [""; 0]);
 }
+
+/// Between the look at what is beside the log and the reading of it, it is truncated and written
+/// anew: what was taken for a copy of the log is all that is left of a line.
+#[test]
+fn a_copy_that_was_passed_over_is_found_when_the_log_is_truncated_just_then() {
+    for copy_is_empty_at_first in [false, true] {
+        let mut logs = Logs::new(Some(""));
+        assert_eq!(logs.poll().0, [""; 0]);
+        let mut log = logs.append("log");
+        let copy = logs.path("log.1");
+        if copy_is_empty_at_first {
+            File::create(&copy).unwrap();
+        } else {
+            log.write_all(b"copied\n").unwrap();
+            std::fs::copy(logs.path("log"), &copy).unwrap();
+        }
+        let mut progress = Progress::default();
+        let found = logs.follower.search(0);
+        logs.follower.take_up(found, &mut progress);
+        if copy_is_empty_at_first {
+            log.write_all(b"copied\n").unwrap();
+            std::fs::copy(logs.path("log"), &copy).unwrap();
+            let mut sink = |line: &[u8]| panic!("{}", line.escape_ascii());
+            let (follower, buffer) = (&mut logs.follower, &mut logs.buffer);
+            follower
+                .read_rotated(buffer, &mut sink, &mut progress)
+                .unwrap();
+        }
+        log.set_len(0).unwrap();
+        log.write_all(b"new\n").unwrap();
+        let mut lines = Vec::new();
+        let mut sink = |line: &[u8]| lines.push(String::from_utf8(line.to_vec()).unwrap());
+        let live = logs.follower.current.as_mut().unwrap();
+        live.read(&mut logs.buffer, &mut sink, &mut progress.read)
+            .unwrap();
+        lines.extend(logs.lines(2 - lines.len()));
+        assert_eq!(lines, ["copied", "new"], "{copy_is_empty_at_first}");
+    }
+}
