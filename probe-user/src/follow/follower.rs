@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::mark::{MAX_EARLIER, Mark, Position};
 use super::progress::{FollowError, Progress};
-use super::siblings::{self, begin_alike};
+use super::siblings;
 use super::tail::{Buffer, Read, Tail, identity_of};
 use crate::clock::Time;
 use crate::rooted::{OpenError, Root};
@@ -55,6 +55,9 @@ pub struct Follower {
     finished: VecDeque<Mark>,
     /// Whether a file that appears now is new, so that all of it counts.
     from_beginning: bool,
+    /// The log had no whole line when what is beside it was last looked through: it may be filled,
+    /// copied and emptied without a trace of its own.
+    was_empty: bool,
     /// When the path was last looked at.
     looked: Instant,
     /// When the file that is followed was last at the path, else when following began.
@@ -78,6 +81,7 @@ impl Follower {
             rotated: VecDeque::new(),
             finished: VecDeque::new(),
             from_beginning: start != Start::End,
+            was_empty: false,
             looked: Instant::now(),
             there: Time::now(),
             missing_since: None,
@@ -89,6 +93,8 @@ impl Follower {
             Start::End | Start::Beginning => {
                 follower.finished = siblings::present(&follower.root, &follower.path).into();
                 let _ = follower.open();
+                let current = follower.current.as_ref();
+                follower.was_empty = current.is_some_and(|tail| tail.head().is_empty());
             }
         }
         follower
@@ -221,8 +227,7 @@ impl Follower {
         }
         self.looked = Instant::now();
         let since = seconds(self.there);
-        if !unchanged && self.current.as_mut().is_some_and(Tail::was_empty) {
-            // It may have been filled, copied and emptied since the last look.
+        if !unchanged && self.was_empty {
             let found = self.search(since);
             if self.take_up(found, progress) {
                 return Ok(true);
@@ -339,16 +344,6 @@ impl Follower {
             self.rotated.push_back(tail);
         }
         Ok(())
-    }
-
-    /// Whether a file that was found empty beside the log turns out to be a copy of what is still at
-    /// the path: copytruncate was at work when it was found.
-    fn is_copy_being_made(&mut self, tail: &Tail) -> bool {
-        tail.head().is_empty()
-            && self
-                .current
-                .as_mut()
-                .is_some_and(|live| begin_alike(&tail.head_by_now(), &live.note_head()))
     }
 
     /// Lets go of a file that cannot be read. It is opened again at its end, by the next poll.

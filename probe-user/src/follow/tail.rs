@@ -140,14 +140,6 @@ impl Tail {
         self.size().saturating_sub(self.position)
     }
 
-    /// Whether the file had no whole line when it was last looked at.
-    pub(super) fn was_empty(&mut self) -> bool {
-        let empty = self.head.is_empty();
-        // A failure shows again when the file is read.
-        let _ = self.look_at_head();
-        empty
-    }
-
     /// Whether nothing was ever read of it.
     pub(super) fn is_untouched(&self) -> bool {
         self.position == 0 && self.begun == 0

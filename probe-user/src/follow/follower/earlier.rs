@@ -3,7 +3,7 @@
 use super::{Follower, LINGER, MAX_ROTATED, Progress, SLACK_SECONDS, seconds};
 use crate::clock::Time;
 use crate::follow::mark::{MAX_EARLIER, Mark, Position};
-use crate::follow::siblings::{self, Found, Search};
+use crate::follow::siblings::{self, Found, Search, begin_alike};
 use crate::follow::tail::{Tail, Tally};
 
 impl Follower {
@@ -71,9 +71,22 @@ impl Follower {
         };
         // A copy of the log is passed over because the log has it all still: until it has not.
         let live = self.current.as_mut();
+        let was_empty = &mut self.was_empty;
         siblings::find(&self.root, &self.path, &search, || {
-            live.map(Tail::note_head)
+            let head = live.map(Tail::note_head);
+            *was_empty = head.as_ref().is_some_and(Vec::is_empty);
+            head
         })
+    }
+
+    /// Whether a file that was found empty beside the log turns out to be a copy of what is still at
+    /// the path: copytruncate was at work when it was found.
+    pub(super) fn is_copy_being_made(&mut self, tail: &Tail) -> bool {
+        tail.head().is_empty()
+            && self
+                .current
+                .as_mut()
+                .is_some_and(|live| begin_alike(&tail.head_by_now(), &live.note_head()))
     }
 
     /// Goes on with what was found, except for what is open already; whether there was any.
