@@ -37,6 +37,8 @@ pub mod requests;
 pub mod rooted;
 pub mod signals;
 pub mod sinks;
+pub mod snapshot;
 pub mod source;
 pub mod stub_status;
+pub mod thresholds;
 pub mod usage;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nginx_probe_ebpf::record::Kind;
 
-use super::{Agent, logs::Logs, sample, shortages::Shortages};
+use super::{Agent, limits, logs::Logs, sample, shortages::Shortages};
 use crate::{
     clock::Time,
     facts::{Event, Fact},
@@ -43,6 +43,9 @@ impl Agent {
         self.correlator.flush();
         if sample::is_due(self.looks) {
             self.sample();
+        }
+        if limits::is_due(self.looks) {
+            self.look_at_thresholds();
         }
         self.looks += 1;
         if self.looks.is_multiple_of(LOOKS_PER_SWEEP) {

@@ -3,6 +3,7 @@
 mod backends;
 mod counters;
 mod error_path;
+mod limits;
 pub(crate) mod logs;
 mod look;
 mod open;
@@ -41,6 +42,7 @@ use crate::{
     proc::Proc,
     records::Record,
     sinks::{console::Console, journal::Journal, metrics::Metrics},
+    thresholds::Thresholds,
 };
 
 /// Records taken from the ring buffer before other things have their turn.
@@ -61,6 +63,7 @@ struct Agent {
     stalls: Stalls,
     backends: Backends,
     told: Told,
+    thresholds: Thresholds,
     correlator: Recorded,
     metrics: Arc<Metrics>,
     journal: Option<Journal>,
@@ -128,6 +131,7 @@ impl Agent {
             stalls,
             backends,
             told: Told::default(),
+            thresholds: Thresholds::default(),
             correlator: Recorded::start(options, blind)?,
             metrics,
             journal,

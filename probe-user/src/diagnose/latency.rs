@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, whole};
 
 /// How long things took, in seconds. Each is the upper end of the histogram's bucket that it is in,
 /// so it took at most that; none when it took longer than the last bucket's end.
@@ -28,22 +28,14 @@ impl Latency {
             after.sum(&name, nginx, |_| true).map(|now| now - before)
         };
         let count = more("count").filter(|count| *count > 0.5)?;
-        let bucket = format!("{name}_bucket");
-        let mut ends: Vec<(f64, f64)> = after
-            .of(&bucket, nginx)
-            .filter_map(|(labels, now)| {
-                let le = labels.get("le")?;
-                let same = |one: &super::snapshot::Labels| one.get("le") == Some(le);
-                let was = before.sum(&bucket, nginx, same).unwrap_or(0.0);
-                let end = if le == "+Inf" {
-                    f64::INFINITY
-                } else {
-                    le.parse().ok()?
-                };
-                Some((end, now - was))
-            })
+        // A histogram has the same buckets from its first observation on.
+        let was = before.buckets(name, nginx);
+        let ends: Vec<(f64, f64)> = after
+            .buckets(name, nginx)
+            .into_iter()
+            .enumerate()
+            .map(|(at, (end, now))| (end, now - was.get(at).map_or(0.0, |(_, was)| *was)))
             .collect();
-        ends.sort_by(|a, b| a.0.total_cmp(&b.0));
         let quantile = |of: f64| {
             let reached = ends.iter().find(|(_, below)| *below >= of * count);
             reached.map(|(end, _)| *end).filter(|end| end.is_finite())
@@ -55,17 +47,6 @@ impl Latency {
             p95_s: quantile(0.95),
         })
     }
-}
-
-/// A counter's value as the whole number that it is.
-#[must_use]
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "counters are whole, not negative, and far below 2^53"
-)]
-pub fn whole(value: f64) -> u64 {
-    value.round().max(0.0) as u64
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 mod latency;
 mod page;
 mod report;
-mod snapshot;
 mod text;
 mod vitals;
 mod ways;
@@ -20,12 +19,13 @@ use tokio::{
     time::{interval, sleep},
 };
 
-use self::{latency::whole, report::Report, snapshot::Snapshot};
+use self::report::Report;
 use crate::{
     agent::{self, host_name},
     clock::Time,
     options::DiagnoseOptions,
     sinks::{console::Output, messages, metrics::Metrics},
+    snapshot::{Snapshot, whole},
 };
 
 /// How often the progress is shown.

@@ -5,12 +5,18 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::Serialize;
 
 use super::{
-    latency::{Latency, whole},
-    snapshot::Snapshot,
+    latency::Latency,
     vitals::{self, Vital},
     ways::{Failures, Way},
 };
-use crate::{agent::Watched, clock::Time, correlator::Incident, facts::Instance, records::Record};
+use crate::{
+    agent::Watched,
+    clock::Time,
+    correlator::Incident,
+    facts::Instance,
+    records::Record,
+    snapshot::{Labels, Snapshot, whole},
+};
 
 /// The report.
 #[derive(Clone, Debug, Serialize)]
@@ -114,9 +120,7 @@ impl OfNginx {
     fn of(before: &Snapshot, after: &Snapshot, name: &str, seconds: f64) -> Self {
         let failures = Failures::of(before, after, name);
         let seen_by = |source: &'static str| {
-            let by = |labels: &super::snapshot::Labels| {
-                labels.get("seen_by").is_some_and(|by| by == source)
-            };
+            let by = |labels: &Labels| labels.get("seen_by").is_some_and(|by| by == source);
             let counted =
                 |snapshot: &Snapshot| snapshot.sum("nginx_http_responses_total", name, by);
             counted(after).map(|now| whole(now - counted(before).unwrap_or(0.0)))

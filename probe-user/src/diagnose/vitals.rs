@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
-use super::{latency::whole, snapshot::Snapshot};
-use crate::correlator::size;
+use crate::{
+    correlator::size,
+    snapshot::{Labels, Snapshot, whole},
+};
 
 /// Per cent of a limit from which on it is as good as reached.
 const FULL: f64 = 95.0;
@@ -63,7 +65,7 @@ pub fn of(before: &Snapshot, after: &Snapshot, nginx: &str, seconds: f64) -> Vec
             "nginx_worker_max_connections",
         ),
     ] {
-        if let Some((value, limit)) = fullest(after, nginx, used, most) {
+        if let Some((value, limit)) = after.fullest(used, most, nginx) {
             let ok = value < limit * FULL / 100.0;
             add(name, count(value), Some(count(limit)), ok);
         }
@@ -98,7 +100,7 @@ pub fn of(before: &Snapshot, after: &Snapshot, nginx: &str, seconds: f64) -> Vec
         );
     }
     if let Some((labels, length)) = after.most("nginx_listen_queue_length", nginx) {
-        let same = |one: &super::snapshot::Labels| one.get("listener") == labels.get("listener");
+        let same = |one: &Labels| one.get("listener") == labels.get("listener");
         let limit = after.sum("nginx_listen_queue_limit", nginx, same);
         let ok = limit.is_none_or(|limit| length < limit * FULL / 100.0);
         add("longest listen queue", count(length), limit.map(count), ok);
@@ -132,7 +134,7 @@ fn messages(before: &Snapshot, after: &Snapshot, nginx: &str, seconds: f64) -> V
         ("messages of level error", &["error"], ORDINARY_ERRORS),
     ] {
         const MESSAGES: &str = "nginx_error_log_messages_total";
-        let at = |labels: &super::snapshot::Labels| {
+        let at = |labels: &Labels| {
             labels
                 .get("level")
                 .is_some_and(|level| levels.contains(&&**level))
@@ -150,15 +152,6 @@ fn messages(before: &Snapshot, after: &Snapshot, nginx: &str, seconds: f64) -> V
         });
     }
     vitals
-}
-
-/// Of all workers the one that is nearest to its limit.
-fn fullest(after: &Snapshot, nginx: &str, used: &str, most: &str) -> Option<(f64, f64)> {
-    let pairs = after.of(used, nginx).filter_map(|(labels, value)| {
-        let limit = after.sum(most, nginx, |one| one.get("worker") == labels.get("worker"))?;
-        (limit > 0.0).then_some((value, limit))
-    });
-    pairs.max_by(|a, b| (a.0 / a.1).total_cmp(&(b.0 / b.1)))
 }
 
 /// A whole number with a comma behind each thousand.

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{latency::whole, snapshot::Snapshot};
-use crate::correlator::Cause;
+use crate::{
+    correlator::Cause,
+    snapshot::{Snapshot, whole},
+};
 
 /// One question, and how many failed responses it was answered with yes for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

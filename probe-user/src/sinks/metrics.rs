@@ -10,6 +10,7 @@ mod processes;
 mod responses;
 mod series;
 mod stub_status;
+mod thresholds;
 mod traffic;
 mod workers;
 
@@ -26,7 +27,7 @@ use prometheus_client::{encoding::text::encode, metrics::counter::Counter, regis
 
 use self::{
     agent::Agent, backends::Backends, incidents::Incidents, logs::Logs, responses::Responses,
-    traffic::Traffic, workers::Workers,
+    thresholds::Thresholds, traffic::Traffic, workers::Workers,
 };
 pub use self::{responses::Durations, traffic::Served};
 use super::process::ProcessCollector;
@@ -50,6 +51,7 @@ pub struct Metrics {
     responses: Responses,
     traffic: Traffic,
     incidents: Incidents,
+    thresholds: Thresholds,
     logs: Logs,
     agent: Agent,
     processes: processes::Table,
@@ -71,7 +73,8 @@ impl Metrics {
         let r = &mut registry;
         let (workers, responses) = (Workers::new(r), Responses::new(r));
         let (traffic, backends) = (Traffic::new(r), Backends::new(r));
-        let (incidents, logs, agent) = (Incidents::new(r), Logs::new(r), Agent::new(r));
+        let (incidents, thresholds) = (Incidents::new(r), Thresholds::new(r));
+        let (logs, agent) = (Logs::new(r), Agent::new(r));
         let (processes, stub_status) = (processes::Table::default(), stub_status::Table::default());
         r.register_collector(Box::new(processes.clone()));
         r.register_collector(Box::new(stub_status.clone()));
@@ -87,6 +90,7 @@ impl Metrics {
             responses,
             traffic,
             incidents,
+            thresholds,
             logs,
             agent,
             processes,
@@ -246,6 +250,7 @@ impl Metrics {
             self.responses.begin(nginx);
             self.traffic.begin(nginx);
             self.incidents.begin(nginx);
+            self.thresholds.begin(nginx);
             self.logs.begin(nginx);
         }
     }
@@ -263,6 +268,7 @@ impl Metrics {
         self.responses.forget(nginx);
         self.traffic.forget(nginx);
         self.incidents.forget(nginx);
+        self.thresholds.forget(nginx);
         self.logs.forget(nginx);
         self.stub_status.forget(nginx);
     }

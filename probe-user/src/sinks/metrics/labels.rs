@@ -39,6 +39,7 @@ labels_of_instance! {
     OfLoss { reason: &'static str }
     OfReload { result: &'static str }
     OfCause { cause: &'static str }
+    OfThreshold { threshold: &'static str }
     OfMessage { level: &'static str, class: &'static str }
 }
 

@@ -52,6 +52,32 @@ impl Snapshot {
         self.of(name, nginx).max_by(|a, b| a.1.total_cmp(&b.1))
     }
 
+    /// Of all workers the one that is nearest to its limit: what it has, what it may have.
+    #[must_use]
+    pub fn fullest(&self, used: &str, most: &str, nginx: &str) -> Option<(f64, f64)> {
+        let pairs = self.of(used, nginx).filter_map(|(labels, value)| {
+            let limit = self.sum(most, nginx, |one| one.get("worker") == labels.get("worker"))?;
+            (limit > 0.0).then_some((value, limit))
+        });
+        pairs.max_by(|a, b| (a.0 / a.1).total_cmp(&(b.0 / b.1)))
+    }
+
+    /// The buckets of a histogram of one nginx: the end of each, and how many are at most that.
+    #[must_use]
+    pub fn buckets(&self, name: &str, nginx: &str) -> Vec<(f64, f64)> {
+        let name = format!("{name}_bucket");
+        let end = |labels: &Labels| match labels.get("le")?.as_str() {
+            "+Inf" => Some(f64::INFINITY),
+            end => end.parse().ok(),
+        };
+        let ends = self.of(&name, nginx);
+        let mut ends: Vec<(f64, f64)> = ends
+            .filter_map(|(labels, count)| Some((end(labels)?, count)))
+            .collect();
+        ends.sort_by(|a, b| a.0.total_cmp(&b.0));
+        ends
+    }
+
     /// The sum of all series of a metric.
     #[must_use]
     pub fn total(&self, name: &str) -> f64 {
@@ -76,6 +102,17 @@ impl Snapshot {
         all.filter(move |(_, value)| wanted(*value))
             .filter_map(move |(labels, _)| labels.get(label).map(String::as_str))
     }
+}
+
+/// A counter's value as the whole number that it is.
+#[must_use]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counters are whole, not negative, and far below 2^53"
+)]
+pub fn whole(value: f64) -> u64 {
+    value.round().max(0.0) as u64
 }
 
 /// `name{label="value",…} 1.0`
