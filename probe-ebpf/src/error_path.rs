@@ -8,7 +8,7 @@ use aya_ebpf::{
     programs::ProbeContext,
 };
 use nginx_probe_ebpf::{
-    connection::{self, Message, Worker, phase, role},
+    connection::{self, Connection, Message, Worker, phase, role},
     record::{ARGUMENT_LEN, FORMAT_LEN, Kind, LogMessage},
 };
 
@@ -89,8 +89,17 @@ pub fn error_path_answer(ctx: ProbeContext) -> u32 {
         client.made = code as u16;
     } else if client.role == role::CLIENT && client.phase == phase::ASKED {
         client.made = code as u16;
+    } else if is_answered(client) {
+        worker.made = code as u16;
     }
     0
+}
+
+/// Whether what nginx says and does now is not for this client, though it was the last one that had
+/// to do with the event: one event may end several requests, as a name that cannot be resolved does.
+#[inline]
+const fn is_answered(client: &Connection) -> bool {
+    client.role == role::CLIENT && client.phase == phase::ANSWERED
 }
 
 /// Whether a request is a client's own and not a subrequest, whose answer is a part of another's.
@@ -157,10 +166,12 @@ fn is_of_connection(log: u64) -> bool {
 fn note(worker: &mut Worker, message: &Message, level: u8) {
     let (noted, errno) = if worker.focus == 0 {
         (&mut worker.message, &mut worker.message_errno)
-    } else if let Some(client) = workers::connection(message.pid, worker.focus - 1) {
-        (&mut client.message, &mut client.message_errno)
     } else {
-        return;
+        match workers::connection(message.pid, worker.focus - 1) {
+            Some(client) if is_answered(client) => (&mut worker.message, &mut worker.message_errno),
+            Some(client) => (&mut client.message, &mut client.message_errno),
+            None => return,
+        }
     };
     let (before, _) = connection::message_parts(*noted);
     if before == 0 || level <= before {

@@ -92,6 +92,9 @@ pub fn closed(worker: &mut Worker, pid: u32, descriptor: u32) {
         }
         _ => {}
     }
+    if worker.focus == descriptor + 1 {
+        worker.focus = 0; // what comes now is for another one
+    }
     workers::close(worker, pid, descriptor);
 }
 

@@ -8,6 +8,7 @@ mod clients;
 mod judge;
 mod mode;
 mod opaque;
+mod recording;
 mod report;
 mod scenarios;
 mod set;
@@ -24,6 +25,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use nginx_probe_tests::processes::require_root;
 
 use self::mode::Mode;
+use self::recording::Recording;
 use self::report::Row;
 use self::scenarios::Scenario;
 use self::set::Set;
@@ -44,6 +46,9 @@ pub(crate) struct Args {
     /// How many scenarios are played at once: most of their time is the agent's start and end
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=8))]
     jobs: u8,
+    /// Keep what the agent was given, for `nginx-probe replay`: a file of each scenario and mode
+    #[arg(long, value_name = "FOLDER")]
+    record: Option<PathBuf>,
     /// Write the table to this file too
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -76,6 +81,9 @@ pub(crate) fn run(repo: &Path, args: &Args) -> Result<()> {
         return Ok(());
     }
     require_root()?;
+    if let Some(folder) = &args.record {
+        fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    }
     build::both(repo, false)?;
     interrupt::catch()?;
     let began = Instant::now();
@@ -84,7 +92,7 @@ pub(crate) fn run(repo: &Path, args: &Args) -> Result<()> {
     for mode in args.modes() {
         let work = |number: usize| {
             let scenario = wanted.get(number)?;
-            (!interrupt::came()).then(|| play(scenario, mode))
+            (!interrupt::came()).then(|| play(scenario, mode, args.record.as_deref()))
         };
         turns::in_turn(args.jobs.into(), wanted.len(), work, |row| {
             println!("{}", row.line());
@@ -105,9 +113,11 @@ pub(crate) fn run(repo: &Path, args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn play(scenario: &Scenario, mode: Mode) -> Row {
+fn play(scenario: &Scenario, mode: Mode, record: Option<&Path>) -> Row {
     let began = Instant::now();
-    let outcome = (scenario.play)(Set::new(mode));
+    let name = format!("{}-{}.jsonl", scenario.name, mode.name());
+    let recording = Recording::new(record.map(|folder| folder.join(name)));
+    let outcome = recording.and_then(|recording| (scenario.play)(Set::new(mode, recording)));
     Row {
         scenario: scenario.name,
         mode,

@@ -8,6 +8,7 @@ use nginx_probe_tests::nginx::{Builder, Nginx};
 use tempfile::TempDir;
 
 use super::mode::Mode;
+use super::recording::Recording;
 use super::stage::{LAST, Stage};
 
 /// What is about to be started.
@@ -15,10 +16,11 @@ pub(super) struct Set {
     mode: Mode,
     builder: Builder,
     arguments: Vec<&'static str>,
+    recording: Recording,
 }
 
 impl Set {
-    pub(super) fn new(mode: Mode) -> Self {
+    pub(super) fn new(mode: Mode, recording: Recording) -> Self {
         let (path, status) = LAST;
         let builder = Nginx::builder()
             .folder("nginx-zoo-")
@@ -27,6 +29,7 @@ impl Set {
             mode,
             builder: mode.logging(builder),
             arguments: Vec::new(),
+            recording,
         }
     }
 
@@ -50,7 +53,7 @@ impl Set {
     /// Starts nginx, then the agent, and waits until it is ready.
     pub(super) fn start(self) -> Result<Stage> {
         let nginx = self.builder.start()?;
-        Stage::watch(self.mode, nginx, &self.arguments)
+        Stage::watch(self.mode, nginx, &self.arguments, self.recording)
     }
 }
 

@@ -14,6 +14,7 @@ use nginx_probe_tests::wait::{patience, until};
 use super::clients::{self, Got, ensure_all};
 use super::judge::{Judgement, is_accounted, judge};
 use super::mode::Mode;
+use super::recording::Recording;
 use super::told::Told;
 use super::truth::{Class, Kind, Truth, Verdict};
 
@@ -34,21 +35,29 @@ pub(super) struct Stage {
     pub(super) nginx: Nginx,
     mode: Mode,
     truth: Truth,
+    recording: Recording,
     /// Requests that end a scenario, so far.
     last: u32,
 }
 
 impl Stage {
     /// Starts the agent, and waits until it is ready.
-    pub(super) fn watch(mode: Mode, nginx: Nginx, others: &[&str]) -> Result<Self> {
+    pub(super) fn watch(
+        mode: Mode,
+        nginx: Nginx,
+        others: &[&str],
+        recording: Recording,
+    ) -> Result<Self> {
         let mut arguments: Vec<OsString> = ["--responses", QUIET].map(OsString::from).into();
         arguments.extend(["--pid-file".into(), nginx.pid_file().into()]);
+        arguments.extend(["--record".into(), recording.file().into()]);
         arguments.extend(mode.arguments().iter().chain(others).map(OsString::from));
         Ok(Self {
             agent: Agent::start(arguments)?,
             nginx,
             mode,
             truth: Truth::default(),
+            recording,
             last: 0,
         })
     }
@@ -229,14 +238,16 @@ impl Stage {
             told
         };
         let read = last.records.len();
-        let records = self.agent.stop()?;
+        let text = self.agent.stop_text()?;
         let ended = SystemTime::now();
-        let more = records.into_iter().skip(read).map(|one| (ended, one));
         let mut all = std::mem::take(&mut last.records);
-        all.extend(more);
+        for line in text.lines().skip(read) {
+            all.push((ended, serde_json::from_str(line)?));
+        }
         last.take(all);
         let mut judgement = judge(&self.truth, self.mode, &last);
         judgement.problems.extend(problem);
+        judgement.problems.extend(self.recording.check(&text)?);
         Ok(judgement)
     }
 
