@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::{
     correlator::size,
     snapshot::{Labels, Snapshot, whole},
+    thresholds::{FULL_CONNECTIONS, FULL_FILES},
 };
 
 /// Per cent of a limit from which on it is as good as reached.
@@ -53,20 +54,22 @@ pub fn of(before: &Snapshot, after: &Snapshot, nginx: &str, seconds: f64) -> Vec
         let ok = configured.is_none_or(|configured| workers >= configured);
         add("workers", count(workers), configured.map(count), ok);
     }
-    for (name, used, most) in [
+    for (name, used, most, full) in [
         (
             "open files of the fullest worker",
             "nginx_worker_open_fds",
             "nginx_worker_max_fds",
+            FULL_FILES,
         ),
         (
             "connections of the fullest worker",
             "nginx_worker_connections",
             "nginx_worker_max_connections",
+            FULL_CONNECTIONS,
         ),
     ] {
         if let Some((value, limit)) = after.fullest(used, most, nginx) {
-            let ok = value < limit * FULL / 100.0;
+            let ok = value < limit * full;
             add(name, count(value), Some(count(limit)), ok);
         }
     }

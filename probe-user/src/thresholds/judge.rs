@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{EVERY, Threshold, reading::Reading};
+use super::{EVERY, FULL_CONNECTIONS, FULL_FILES, Threshold, reading::Reading};
 
 const MINUTE: Duration = Duration::from_mins(1);
 /// What is called lately.
@@ -23,8 +23,6 @@ const ENOUGH_FAILURES: u64 = 10;
 const TRAFFIC: u64 = 60;
 /// Messages of level `error` in a minute that are still ordinary.
 const ORDINARY_ERRORS: u64 = 10;
-/// From this share of a limit on it is as good as reached.
-const FULL: f64 = 0.95;
 /// How much slower upstreams may get.
 const SLOWER: f64 = 1.2;
 
@@ -98,8 +96,10 @@ impl Judge {
             Threshold::WorkersMissing => self
                 .short_since
                 .is_some_and(|since| now.duration_since(since) > REPLACED),
-            Threshold::OpenFds => reading.open_fds.is_some_and(|share| share > FULL),
-            Threshold::Connections => reading.connections.is_some_and(|share| share > FULL),
+            Threshold::OpenFds => reading.open_fds.is_some_and(|share| share > FULL_FILES),
+            Threshold::Connections => reading
+                .connections
+                .is_some_and(|share| share > FULL_CONNECTIONS),
             Threshold::UpstreamTime => self.is_slower(now, reading).unwrap_or(false),
         }
     }

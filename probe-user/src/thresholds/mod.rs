@@ -20,6 +20,12 @@ use crate::snapshot::Snapshot;
 /// How often it is looked.
 pub const EVERY: Duration = Duration::from_secs(10);
 
+/// From this share of a worker's descriptors on they are as good as all open.
+pub const FULL_FILES: f64 = 0.95;
+/// The same of its connections: of the last sixteenth nginx keeps some free, by closing connections
+/// of clients that are idle (`ngx_drain_connections`).
+pub const FULL_CONNECTIONS: f64 = 0.9;
+
 macro_rules! thresholds {
     ($($(#[doc = $doc:literal])+ $name:ident = $label:literal, $says:literal;)*) => {
         /// What is judged.
@@ -58,8 +64,8 @@ thresholds! {
     WorkersMissing = "workers_missing", "fewer workers run than are configured, for more than 30 s";
     /// Of the descriptors that a worker may have more than 95 % are open.
     OpenFds = "open_fds", "a worker has more than 95 % of its file descriptors open";
-    /// Of the connections that a worker, or all together, may have more than 95 % are open.
-    Connections = "connections", "more than 95 % of worker_connections are in use";
+    /// Of the connections that a worker, or all together, may have more than 90 % are open.
+    Connections = "connections", "more than 90 % of worker_connections are in use";
     /// The 95th percentile of the time that upstreams took in 5 minutes is more than 20 % above
     /// that of the hour before.
     UpstreamTime = "upstream_time",

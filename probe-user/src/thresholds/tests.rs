@@ -149,10 +149,10 @@ fn limits_count_when_they_are_as_good_as_reached() {
     );
     host.open_fds = 1;
     assert_eq!(
-        host.look(1, |host| host.active = 99),
+        host.look(1, |host| host.active = 91),
         [Threshold::Connections]
     );
-    assert_eq!(host.look(1, |host| host.active = 9), []);
+    assert_eq!(host.look(1, |host| host.active = 90), []);
 }
 
 #[test]

@@ -115,7 +115,7 @@ pub(crate) fn run(repo: &Path, args: &Args) -> Result<()> {
 
 fn play(scenario: &Scenario, mode: Mode, record: Option<&Path>) -> Row {
     let began = Instant::now();
-    let name = format!("{}-{}.jsonl", scenario.name, mode.name());
+    let name = format!("{}-{}.jsonl.gz", scenario.name, mode.name());
     let recording = Recording::new(record.map(|folder| folder.join(name)));
     let outcome = recording.and_then(|recording| (scenario.play)(Set::new(mode, recording)));
     Row {

@@ -247,7 +247,9 @@ impl Stage {
         last.take(all);
         let mut judgement = judge(&self.truth, self.mode, &last);
         judgement.problems.extend(problem);
-        judgement.problems.extend(self.recording.check(&text)?);
+        judgement
+            .problems
+            .extend(self.recording.check(self.nginx.folder(), &text)?);
         Ok(judgement)
     }
 
