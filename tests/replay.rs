@@ -2,6 +2,8 @@
 
 #[path = "replay/golden.rs"]
 mod golden;
+#[path = "replay/zoo.rs"]
+mod zoo;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;

@@ -29,7 +29,7 @@ fn recordings() -> Result<Vec<PathBuf>> {
 }
 
 /// A replay of standard input.
-fn piped(text: &str) -> Result<Finished> {
+pub(super) fn piped(text: &str) -> Result<Finished> {
     let mut file = tempfile::tempfile()?;
     file.write_all(text.as_bytes())?;
     file.rewind()?;
