@@ -3,7 +3,7 @@
 use super::{
     Cause,
     subjects::{
-        Subject::{File, Place, Protocol, Request, Sender, Upstream},
+        Subject::{Class, File, Place, Protocol, Reason, Request, Sender, Upstream},
         Subjects,
     },
 };
@@ -41,13 +41,26 @@ pub(super) fn advice(cause: Cause, of: &Subjects) -> Vec<String> {
                 .to_owned(),
         ],
         Cause::UpstreamRefused => vec![
-            format!("see whether {pool} listens at {upstream}, and start it if it does not"),
+            if of.has(Class, "resolve_failed") {
+                "see whether the name that the error log has is right, and whether the resolver \
+                 answers"
+                    .to_owned()
+            } else {
+                format!("see whether {pool} listens at {upstream}, and start it if it does not")
+            },
+            take_out,
+        ],
+        Cause::UpstreamTimeout if of.has(Reason, "connecting") => vec![
+            format!(
+                "nothing answers who connects to {upstream}: see whether its host runs, whether a \
+                 firewall drops the packets, and whether its listen queue is full (ss -ltn there)"
+            ),
             take_out,
         ],
         Cause::UpstreamTimeout => vec![
             format!(
-                "find out what {pool} at {upstream} waits for{of_request}; give it more workers if \
-                 none is free"
+                "find out what keeps {pool} at {upstream} from answering{of_request}; give it more \
+                 workers if none is free"
             ),
             format!(
                 "raise {} only for what is meant to be slow",
@@ -63,8 +76,8 @@ pub(super) fn advice(cause: Cause, of: &Subjects) -> Vec<String> {
         ],
         Cause::UpstreamClosed => vec![
             format!(
-                "look into the log of {pool} at {upstream} and the kernel's for its end{of_request}, \
-                 and restart the pool"
+                "look into the log of {pool} at {upstream}{of_request}, and into the kernel's for \
+                 its end; restart it"
             ),
             "an answer that nginx takes for invalid may also be a header larger than \
              proxy_buffer_size"
@@ -109,8 +122,8 @@ fn of_configuration(cause: Cause, of: &Subjects, of_request: &str) -> Option<Vec
         ],
         Cause::ConfigResponse => vec![
             format!(
-                "{} says so: nothing failed; change it if it is not meant",
-                of.or(Place, "the configuration")
+                "so it is configured ({}): nothing failed; change it if it is not meant",
+                of.or(Place, "return, or error_page with =")
             ),
             RELOAD.to_owned(),
         ],
@@ -129,7 +142,7 @@ fn of_configuration(cause: Cause, of: &Subjects, of_request: &str) -> Option<Vec
         Cause::DiskFull => vec![format!(
             "make room where {} is (df -h, df -i), or move client_body_temp_path, \
                  proxy_temp_path, the cache or the log",
-            of.or(File, "the file that the evidence names")
+            of.or(File, "the file")
         )],
         Cause::WorkerKilled => vec![format!(
             "ask whoever runs {}; with no sender named, look for a limit that the kernel \
@@ -140,6 +153,13 @@ fn of_configuration(cause: Cause, of: &Subjects, of_request: &str) -> Option<Vec
             "the service behind auth_request answers with neither 2xx, 401 nor 403{of_request}: \
                  look into its log, and whether it runs"
         )],
+        Cause::WorkerCrash if !of.has(Reason, "crash") => vec![
+            "a worker ended itself: what it wrote to the error log just before, at level emerg, \
+             alert or crit, says why"
+                .to_owned(),
+            "else a module or a library called exit: the requests that were in flight lead to it"
+                .to_owned(),
+        ],
         Cause::LuaError => vec![format!(
             "the error log has the Lua traceback{of_request}: mend the handler that it names"
         )],

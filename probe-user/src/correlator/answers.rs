@@ -8,7 +8,9 @@ use super::{
     cases::{LOGGED_WITHIN, WAIT},
     rules::{Judged, judge},
     signs::{self, Seen},
+    subjects::{Subject, Subjects},
     summary,
+    verdict::file_of,
 };
 use crate::{
     clock::Time,
@@ -73,7 +75,8 @@ impl Correlator {
         }
         let spilled = self.cases.spilled.take(time, instance, logged.status, 1);
         if let Some((cause, _)) = spilled.first_key_value() {
-            self.append(time, instance, *cause, vec![summary::of_line(&logged)]);
+            let piece = summary::of_line(&logged);
+            self.append(time, instance, *cause, piece, Subjects::default());
             return;
         }
         let status = logged.status;
@@ -91,7 +94,7 @@ impl Correlator {
         let piece = summary::of_line(&logged);
         self.cases.add_line(id, logged);
         if let Some(cause) = decided {
-            self.append(time, instance, cause, vec![piece]);
+            self.append(time, instance, cause, piece, Subjects::default());
         } else {
             self.cases.take_notes(id, time);
             self.cases.wait(id, self.now.plus(WAIT));
@@ -113,7 +116,7 @@ impl Correlator {
             left -= count;
             let mut piece = summary::of_line(logged);
             piece.count = count;
-            self.append(time, instance, cause, vec![piece]);
+            self.append(time, instance, cause, piece, Subjects::default());
         }
         if left == 0 {
             return;
@@ -158,30 +161,42 @@ impl Correlator {
         };
         let decided = self.cases.decided(id);
         let piece = summary::of_note(&note);
+        let subjects = Subjects::default()
+            .with(Subject::File, file_of(&note))
+            .with(Subject::Class, Some(note.class.name));
         self.cases.add_note(id, note);
         if let Some(cause) = decided {
-            self.append(time, instance, cause, vec![piece]);
+            self.append(time, instance, cause, piece, subjects);
         } else {
             self.settle(id, false);
         }
     }
 
-    /// More is said about what an open incident has counted already.
+    /// More is said about an answer whose cause is known, and which is counted already or will be.
     pub(super) fn append(
         &mut self,
         time: Time,
         instance: &Instance,
         cause: Cause,
-        pieces: Vec<Evidence>,
+        mut piece: Evidence,
+        subjects: Subjects,
     ) {
-        if let Some(run) = self.open.get_mut(&(instance.clone(), cause))
-            && cause != Cause::Unknown
-        {
-            let new = Evidenced {
-                pieces,
-                confidence: Some(Confidence::Possible),
-                ..Evidenced::default()
-            };
+        if cause == Cause::Unknown {
+            return;
+        }
+        piece.time = time;
+        if let Some(held) = self.backends.last_held(instance, cause) {
+            held.pieces.push(piece);
+            held.subjects.merge(subjects);
+            return;
+        }
+        let new = Evidenced {
+            pieces: vec![piece],
+            confidence: Some(Confidence::Possible),
+            subjects,
+            ..Evidenced::default()
+        };
+        if let Some(run) = self.open.get_mut(&(instance.clone(), cause)) {
             run.add(time, new);
         }
     }

@@ -13,7 +13,7 @@ use std::{
 use super::{
     Cause, Confidence, Correlator, Evidence, Verdict, apart,
     incident::Evidenced,
-    summary::{from, of_memory, seen},
+    summary::{of_memory, seen},
 };
 use crate::{
     backends::{BackendExit, BackendServes},
@@ -89,6 +89,12 @@ impl Backends {
     /// Answers that wait.
     pub(super) fn held(&self) -> usize {
         self.held.len()
+    }
+
+    /// The last answer of that cause that waits.
+    pub(super) fn last_held(&mut self, instance: &Instance, cause: Cause) -> Option<&mut Verdict> {
+        let mut held = self.held.iter_mut().rev();
+        held.find(|held| held.instance == *instance && held.cause == cause)
     }
 
     /// Whether a death explains an answer.
@@ -262,7 +268,12 @@ fn of_exit(exit: &BackendExit) -> Vec<Evidence> {
     let how = match exit.reason {
         Reason::Crash => format!("crashed: {signal}"),
         Reason::OomKill => "was ended by the OOM killer".to_owned(),
-        Reason::Killed => format!("was killed: {signal}{}", from(exit.sender.as_ref())),
+        Reason::Killed => {
+            // Children of a pool are killed in numbers, by as many processes.
+            let sender = exit.sender.as_ref();
+            let by = sender.map(|sender| format!(" from {} (uid {})", sender.comm, sender.uid));
+            format!("was killed: {signal}{}", by.unwrap_or_default())
+        }
         Reason::Graceful | Reason::ErrorExit => {
             format!("failed: exit code {}", exit.exit_code.unwrap_or_default())
         }

@@ -1,6 +1,6 @@
 //! Answers of which the kernel half tells after the access log.
 
-use super::{Correlator, summary};
+use super::{Correlator, subjects::Subjects, summary};
 use crate::{clock::Time, facts::Instance, requests::Answer};
 
 impl Correlator {
@@ -16,7 +16,7 @@ impl Correlator {
         let piece = summary::of_answer(&answer, status);
         self.cases.add_answer(id, answer);
         if let Some(cause) = decided {
-            self.append(time, instance, cause, vec![piece]);
+            self.append(time, instance, cause, piece, Subjects::default());
         } else {
             self.cases.take_notes(id, time);
             self.settle(id, false);

@@ -240,10 +240,12 @@ impl Correlator {
         let new = Evidenced {
             pieces: summary::of_worker_exit(exit),
             death: Some(Death::of(exit)),
-            subjects: Subjects::default().with(
-                Subject::Sender,
-                exit.sender.as_ref().map(|sender| &*sender.comm),
-            ),
+            subjects: Subjects::default()
+                .with(Subject::Reason, Some(exit.reason.as_str()))
+                .with(
+                    Subject::Sender,
+                    exit.sender.as_ref().map(|sender| &*sender.comm),
+                ),
             ..Evidenced::default()
         };
         self.evidence(time, instance, cause, new);

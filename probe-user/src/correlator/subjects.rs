@@ -20,6 +20,11 @@ pub(super) enum Subject {
     Place,
     /// A process that sent a signal.
     Sender,
+    /// A class of messages of the error log.
+    Class,
+    /// How a process ended, as records name it; `connecting` of an upstream that did not even let
+    /// nginx connect.
+    Reason,
 }
 
 /// The first few names of each kind.
@@ -52,11 +57,14 @@ impl Subjects {
         }
     }
 
-    /// All that are known, with ` and ` between; else what may stand for them.
+    /// All that are known, as `a, b and c`; else what may stand for them.
     pub(super) fn or(&self, subject: Subject, otherwise: &str) -> String {
-        match self.names.get(&subject) {
-            Some(names) => names.join(" and "),
-            None => otherwise.to_owned(),
+        match self.names.get(&subject).map(Vec::as_slice) {
+            Some([others @ .., last]) if !others.is_empty() => {
+                format!("{} and {last}", others.join(", "))
+            }
+            Some([one]) => one.clone(),
+            _ => otherwise.to_owned(),
         }
     }
 

@@ -86,7 +86,7 @@ pub(super) fn of_note(note: &Noted) -> Evidence {
         .errno
         .map_or_else(String::new, |errno| format!(": {errno}"));
     let about = match (&note.upstream, &note.file) {
-        (_, Some(file)) => format!(", {file}"),
+        (_, Some(file)) => format!(", {}", without_number(file)),
         (Some(upstream), None) => format!(", {upstream}"),
         (None, None) => String::new(),
     };
@@ -134,10 +134,22 @@ pub(super) fn of_answer(answer: &Answer, status: u16) -> Evidence {
         Origin::Intercepted => format!("HTTP {status} in place of {upstream}'s {theirs}"),
         Origin::Masked => format!("HTTP {status} after {upstream} had failed"),
         Origin::Refused | Origin::TimedOut | Origin::Closed => {
-            format!("HTTP {status} after {upstream} {}", of_attempt(last))
+            format!(
+                "HTTP {status} after {upstream} {}",
+                of_attempt(last, status)
+            )
         }
-        Origin::Own | Origin::Saved | Origin::Unseen => match (answer.failed, answer.explained()) {
-            (Some((call, errno)), _) => format!("HTTP {status} after {call}: {errno}"),
+        Origin::Unseen => match last.and_then(|last| last.status()) {
+            Some(theirs) => {
+                format!("HTTP {theirs} of {upstream}, for a client that speaks TLS or HTTP/2")
+            }
+            None => format!("{upstream} {}", of_attempt(last, status)),
+        },
+        Origin::Own | Origin::Saved => match (answer.failed, answer.explained()) {
+            (Some((call, errno)), Some(message)) => {
+                format!("HTTP {status}: {} ({call}: {errno})", message.class.means)
+            }
+            (Some((call, errno)), None) => format!("HTTP {status} after {call}: {errno}"),
             (None, Some(message)) => format!("HTTP {status}: {}", message.class.means),
             (None, None) => format!("HTTP {status} of nginx's own"),
         },
@@ -145,12 +157,16 @@ pub(super) fn of_answer(answer: &Answer, status: u16) -> Evidence {
     seen("requests", what)
 }
 
-fn of_attempt(attempt: Option<&Attempt>) -> String {
+/// How the last attempt went that was answered with `status`.
+fn of_attempt(attempt: Option<&Attempt>, status: u16) -> String {
+    const BAD_GATEWAY: u16 = 502;
     match attempt {
         Some(Attempt::Ended(End::Error(errno))) => format!("failed: {errno}"),
         Some(Attempt::Ended(End::Closed)) => "closed the connection".to_owned(),
         Some(Attempt::Ended(End::Invalid)) => "sent no valid answer".to_owned(),
         Some(Attempt::Ended(End::GaveUpConnecting)) => "could not be connected to".to_owned(),
+        // A good status, before what made the answer unusable.
+        Some(Attempt::Status(_)) if status == BAD_GATEWAY => "sent no valid answer".to_owned(),
         _ => "did not answer in time".to_owned(),
     }
 }
@@ -239,8 +255,19 @@ pub(super) fn of_incident(incident: &Incident) -> String {
         cause => {
             let failed: u64 = incident.responses.values().sum();
             let without = failed == 0;
-            let failed = number(failed, "failed response");
-            match incident.evidence.first() {
+            let failed = match cause {
+                Cause::UpstreamMasked => number(failed, "response"),
+                _ => number(failed, "failed response"),
+            };
+            // What tells of connections tells of no response.
+            let of_response = |piece: &&Evidence| !matches!(piece.source, "accept" | "errnos");
+            let pieces = &incident.evidence;
+            let first = if without {
+                pieces.first()
+            } else {
+                pieces.iter().find(of_response)
+            };
+            match first {
                 // What leaves no response: a connection that was dropped, or not taken.
                 Some(first) if without => format!("{} × {}", first.count, first.what),
                 Some(first) if cause != Cause::Unknown => format!("{failed}: {}", first.what),
@@ -268,6 +295,28 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
+/// A file's name; of a temporary one, to which nginx gives a number of ten digits (`%010uA`), the
+/// folder of all of them.
+pub(super) fn without_number(file: &str) -> &str {
+    const DIGITS: usize = 10;
+    /// Of folders that are named by the number's last digits (`levels` of `client_body_temp_path`).
+    const MOST_OF_LEVEL: usize = 3;
+    let is_number = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit());
+    let Some((mut folder, name)) = file.rsplit_once('/') else {
+        return file;
+    };
+    if name.len() != DIGITS || !is_number(name) {
+        return file;
+    }
+    while let Some((above, name)) = folder.rsplit_once('/')
+        && (1..=MOST_OF_LEVEL).contains(&name.len())
+        && is_number(name)
+    {
+        folder = above;
+    }
+    folder
+}
+
 /// ` from kill (pid 7, uid 0)`, or nothing when no process sent it or nobody saw who.
 pub(crate) fn from(sender: Option<&Sender>) -> String {
     sender.map_or_else(String::new, |sender| {
@@ -292,5 +341,27 @@ pub(super) fn seen(source: &'static str, what: String) -> Evidence {
         source,
         what,
         count: 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn temporary_files_are_named_by_their_folder() {
+        for (file, folder) in [
+            ("/var/lib/nginx/body/0000000012", "/var/lib/nginx/body"),
+            (
+                "/var/lib/nginx/proxy/2/01/0000000012",
+                "/var/lib/nginx/proxy",
+            ),
+            ("/srv/2024/page", "/srv/2024/page"),
+            ("/srv/2024/12", "/srv/2024/12"),
+            ("0000000012", "0000000012"),
+            ("/0000000012", ""),
+        ] {
+            assert_eq!(without_number(file), folder);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Facts in, records out.
 
+mod incidents;
 mod properties;
 
 use std::{collections::BTreeMap, time::Duration};

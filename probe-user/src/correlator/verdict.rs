@@ -13,6 +13,7 @@ use crate::{
     error_log,
     facts::{Instance, Noted, Sources},
     records::Response,
+    requests::{Attempt, End},
 };
 
 /// A failed answer with its cause.
@@ -95,12 +96,23 @@ impl Correlator {
         }
         let line = request.map(|request| format!("{} {}", request.method, request.path));
         let note = last_note(case);
+        let attempt = answer.and_then(|answer| answer.attempts.last());
+        let connecting = match attempt {
+            Some(Attempt::Ended(End::GaveUpConnecting)) => Some("connecting"),
+            _ => None,
+        };
+        let explained = answer.and_then(|answer| answer.explained());
+        let class = note
+            .map(|note| note.class.name)
+            .or(explained.map(|said| said.class.name));
         let subjects = Subjects::default()
             .with(Subject::Upstream, upstream.as_deref())
             .with(Subject::Protocol, answer.and_then(|answer| answer.protocol))
-            .with(Subject::File, note.and_then(|note| note.file.as_deref()))
+            .with(Subject::File, note.and_then(file_of))
             .with(Subject::Request, line.as_deref())
-            .with(Subject::Place, place.as_deref());
+            .with(Subject::Place, place.as_deref())
+            .with(Subject::Class, class)
+            .with(Subject::Reason, connecting);
         let response = self.tell_responses.then(|| {
             let mut response = match (answer, logged) {
                 (Some(answer), _) => Response::of(answer, case.status, judged.cause),
@@ -122,6 +134,11 @@ impl Correlator {
             response,
         }
     }
+}
+
+/// The file that a message is about.
+pub(super) fn file_of(note: &Noted) -> Option<&str> {
+    note.file.as_deref().map(summary::without_number)
 }
 
 /// The message that tells of the failure itself, and not of an earlier attempt.

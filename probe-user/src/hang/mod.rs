@@ -229,8 +229,9 @@ impl Watch {
             seen.stuck += step;
         }
         seen.waits = false;
+        // What it uses of a processor shows at the next look.
         let (begin, since) = *seen.begin.get_or_insert((thread, now));
-        if seen.told || seen.stuck < self.after {
+        if seen.told || seen.stuck < self.after || since == now {
             return None;
         }
         seen.told = true;

@@ -46,6 +46,9 @@ impl RequestLine {
         if method.is_empty() || method.len() > MAX_METHOD || !method.iter().all(is_method) {
             return None;
         }
+        if text.starts_with(b"PRI * HTTP/2") {
+            return None; // what HTTP/2 begins with, whatever is asked for
+        }
         let rest = rest.get(1..)?;
         let length = rest
             .iter()
@@ -93,6 +96,7 @@ mod tests {
             b"get / HTTP/1.1",
             b" / HTTP/1.1",
             b"AAAAAAAAAAAAAAAAAAAAAAAAAAA / HTTP/1.1",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         ] {
             assert_eq!(parse(bytes), None, "{}", bytes.escape_ascii());
         }

@@ -102,21 +102,24 @@ pub(super) fn measure() -> Result<Vec<Table>> {
     eprintln!("{what}, without and with the agent in turn, {PAIRS} pairs …");
     let pairs = requests_in_turn(nginx, (plain, "/static/kb"), agent(SYSCALLS))?;
     more(&mut table, what, &pairs);
-    match Bpftrace::find() {
-        Ok(bpftrace) => {
-            let what = "static 1 KB, bpftrace counting the same calls";
-            eprintln!("{what}, in turn, {PAIRS} pairs …");
-            let worker = worker(nginx)?;
-            let start = || {
-                let tracer = bpftrace.count_calls(worker)?;
-                Ok(Box::new(move || tracer.stop()) as Stop)
-            };
-            let pairs = requests_in_turn(nginx, (plain, "/static/kb"), start)?;
-            more(&mut table, what, &pairs);
-        }
+    let what = "static 1 KB, bpftrace counting the same calls";
+    match traced(nginx, what) {
+        Ok(pairs) => more(&mut table, what, &pairs),
         Err(error) => table.row("bpftrace, not measured", format!("{error:#}")),
     }
     Ok(vec![table, runs(nginx)?, calls(nginx)?, memory()?])
+}
+
+/// What a bpftrace script costs that counts the calls with which a worker reads and writes.
+fn traced(nginx: &Nginx, what: &str) -> Result<Pairs> {
+    let bpftrace = Bpftrace::find()?;
+    eprintln!("{what}, in turn, {PAIRS} pairs …");
+    let worker = worker(nginx)?;
+    let start = || {
+        let tracer = bpftrace.count_calls(worker)?;
+        Ok(Box::new(move || tracer.stop()) as Stop)
+    };
+    requests_in_turn(nginx, (nginx.port(), "/static/kb"), start)
 }
 
 /// Gives the first processor to a worker, and the others to whatever we start, so that who asks and

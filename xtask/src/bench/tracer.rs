@@ -42,7 +42,7 @@ impl Bpftrace {
         }
         Ok(Self {
             program: tools.path("root/usr/bin/bpftrace"),
-            libraries: Some(tools.path(&format!("root/{}", debian::libraries()))),
+            libraries: Some(tools.path(&debian::libraries())),
         })
     }
 

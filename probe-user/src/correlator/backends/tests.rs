@@ -127,7 +127,7 @@ fn a_death_explains_what_fails_just_after_it() {
     assert_eq!(run.causes(), [Cause::BackendCrash]);
     assert_eq!(run.kinds(), ["backend_exit", "incident"]);
     let text = run.records[1].to_json_line().expect("JSON");
-    let death = "php-fpm8.2 behind unix:/run/php.sock was killed: SIGKILL from kill (pid 3, uid 0)";
+    let death = "php-fpm8.2 behind unix:/run/php.sock was killed: SIGKILL from kill (uid 0)";
     assert!(
         text.contains(&format!("1 failed response: {death}")),
         "{text}"
