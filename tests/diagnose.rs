@@ -108,7 +108,7 @@ fn what_is_wrong_is_told_with_its_numbers() -> Result<()> {
         .iter()
         .filter_map(|way| way["responses"].as_u64())
         .collect();
-    assert_eq!(counts, [2, 0, 0, 0, 2, 0], "{of_nginx}");
+    assert_eq!(counts, [2, 0, 0, 0, 1, 1, 0], "{of_nginx}");
     Ok(())
 }
 
@@ -151,7 +151,7 @@ fn an_nginx_that_is_well_has_a_short_page() -> Result<()> {
     let (code, page) = diagnosis.end()?;
     ensure!(code == Some(0), "status {code:?}:\n{page}");
     ensure!(
-        page.starts_with("Healthy: no failed response of 20"),
+        page.starts_with("Healthy: none of 20 responses failed"),
         "{page}"
     );
     ensure!(page.lines().count() <= 20, "{page}");
@@ -178,6 +178,23 @@ fn without_an_nginx_it_says_that_it_could_not_look() -> Result<()> {
         code == Some(2) && stdout.is_empty(),
         "status {code:?}: {stdout}"
     );
-    ensure!(stderr.contains("no nginx was found"), "{stderr}");
+    let named = "/nonexistent/nginx.pid named no running nginx";
+    ensure!(stderr.contains(named), "{stderr}");
+    Ok(())
+}
+
+#[test]
+fn what_sees_no_response_does_not_call_it_healthy() -> Result<()> {
+    let nginx = Nginx::builder().start()?;
+    let mut diagnose = command()?;
+    diagnose
+        .args(["diagnose", "--duration=1s", "--no-kernel"])
+        .arg("--access-log=/nonexistent/access.log")
+        .arg("--pid-file")
+        .arg(nginx.pid_file());
+    let ended = finish(&mut diagnose, LIMIT)?;
+    ensure!(ended.code == Some(2), "{ended:?}");
+    let why = "no response could be seen";
+    ensure!(ended.stderr.contains(why), "{ended:?}");
     Ok(())
 }

@@ -15,6 +15,14 @@ pub(super) struct Told {
     said: HashMap<Instance, (Sources, Arc<Returns>)>,
 }
 
+impl Told {
+    /// Whether something tells of the responses of any nginx.
+    pub(super) fn sees_responses(&self) -> bool {
+        let mut sources = self.said.values().map(|(sources, _)| sources);
+        self.said.is_empty() || sources.any(|sources| sources.requests || sources.access_log)
+    }
+}
+
 impl Agent {
     /// Says what is watched, where that has changed; with `read_again` the configuration may have.
     pub(super) fn say_watched(&mut self, read_again: bool) {

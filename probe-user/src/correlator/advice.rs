@@ -20,8 +20,10 @@ pub(super) fn advice(cause: Cause, of: &Subjects) -> Vec<String> {
     } else {
         format!(" for {request}")
     };
-    let take_out =
-        format!("while others can serve, mark {upstream} as down in its upstream block; {RELOAD}");
+    let take_out = format!(
+        "if {upstream} is one of several servers of an upstream block, mark it as down there while \
+         the others serve; {RELOAD}"
+    );
     let pool = pool(of);
     match cause {
         Cause::UpstreamResponse | Cause::UpstreamMasked => vec![
@@ -46,7 +48,10 @@ pub(super) fn advice(cause: Cause, of: &Subjects) -> Vec<String> {
                  answers"
                     .to_owned()
             } else {
-                format!("see whether {pool} listens at {upstream}, and start it if it does not")
+                format!(
+                    "see whether {pool} listens at {upstream}{of_request}, and start it if it does \
+                     not"
+                )
             },
             take_out,
         ],
@@ -122,7 +127,7 @@ fn of_configuration(cause: Cause, of: &Subjects, of_request: &str) -> Option<Vec
         ],
         Cause::ConfigResponse => vec![
             format!(
-                "so it is configured ({}): nothing failed; change it if it is not meant",
+                "the configuration asks for it ({}){of_request}: change that if it is not meant",
                 of.or(Place, "return, or error_page with =")
             ),
             RELOAD.to_owned(),

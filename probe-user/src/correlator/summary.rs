@@ -130,7 +130,7 @@ pub(super) fn of_answer(answer: &Answer, status: u16) -> Evidence {
     let last = answer.attempts.last();
     let theirs = last.and_then(|last| last.status()).unwrap_or_default();
     let what = match answer.origin() {
-        Origin::Upstream => format!("HTTP {status} of {upstream} passed on"),
+        Origin::Upstream => format!("HTTP {status} from {upstream} passed on"),
         Origin::Intercepted => format!("HTTP {status} in place of {upstream}'s {theirs}"),
         Origin::Masked => format!("HTTP {status} after {upstream} had failed"),
         Origin::Refused | Origin::TimedOut | Origin::Closed => {
@@ -141,7 +141,7 @@ pub(super) fn of_answer(answer: &Answer, status: u16) -> Evidence {
         }
         Origin::Unseen => match last.and_then(|last| last.status()) {
             Some(theirs) => {
-                format!("HTTP {theirs} of {upstream}, for a client that speaks TLS or HTTP/2")
+                format!("HTTP {theirs} from {upstream}, for a client that speaks TLS or HTTP/2")
             }
             None => format!("{upstream} {}", of_attempt(last, status)),
         },
@@ -151,7 +151,7 @@ pub(super) fn of_answer(answer: &Answer, status: u16) -> Evidence {
             }
             (Some((call, errno)), None) => format!("HTTP {status} after {call}: {errno}"),
             (None, Some(message)) => format!("HTTP {status}: {}", message.class.means),
-            (None, None) => format!("HTTP {status} of nginx's own"),
+            (None, None) => format!("HTTP {status} made by nginx itself"),
         },
     };
     seen("requests", what)

@@ -8,6 +8,7 @@ mod vitals;
 mod ways;
 
 use std::{
+    cell::Cell,
     io::{self, IsTerminal as _, Write as _},
     sync::Arc,
     time::{Duration, Instant},
@@ -37,12 +38,12 @@ const SHOW_EVERY: Duration = Duration::from_millis(500);
 /// When the agent cannot look: there is no nginx, the probes lack a privilege, or standard output
 /// cannot be written.
 pub async fn run(options: &DiagnoseOptions) -> anyhow::Result<bool> {
-    let since = Time::now();
-    let start = Instant::now();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let shown = io::stderr().is_terminal();
     let (tell, told) = tokio::sync::oneshot::channel::<Arc<Metrics>>();
+    // Attaching takes a while, in which not all is seen.
+    let (since, lasted) = (Cell::new(Time::now()), Cell::new(Duration::ZERO));
     let begun = |metrics: &Arc<Metrics>| {
         if !shown {
             let duration = humantime::format_duration(options.duration);
@@ -50,6 +51,7 @@ pub async fn run(options: &DiagnoseOptions) -> anyhow::Result<bool> {
         }
         // Nobody listens only when the end has come already.
         let _ = tell.send(Arc::clone(metrics));
+        since.set(Time::now());
     };
     let end = async {
         let Ok(metrics) = told.await else {
@@ -67,17 +69,30 @@ pub async fn run(options: &DiagnoseOptions) -> anyhow::Result<bool> {
                 _ = tick.tick(), if shown => progress(&metrics, started.elapsed(), options.duration),
             }
         }
+        lasted.set(started.elapsed());
     };
     let watched = agent::watch(&options.run(), begun, end).await;
     if shown {
         messages::say("\r\x1b[K");
     }
-    let report = Report::of(watched?, host_name(), since, start.elapsed());
+    let watched = watched?;
+    let is_blind = !watched.sees_responses && watched.incidents.is_empty();
+    let report = Report::of(watched, host_name(), since.get(), lasted.get());
     if report.nginx.is_empty() {
+        let what = match &*options.watch.pid_file {
+            [] => "no nginx was found".to_owned(),
+            [file, ..] => format!("{} named no running nginx", file.display()),
+        };
         bail!(
-            "no nginx was found in {:.0} s: start it, or name its pid file with --pid-file; \
-             nginx-probe doctor says what the agent sees",
+            "{what} in {:.0} s: start it, or name its pid file with --pid-file; nginx-probe doctor \
+             says what the agent sees",
             report.seconds
+        );
+    }
+    if is_blind {
+        bail!(
+            "no response could be seen: requests are not followed in the kernel, and no access log \
+             is read; run as root, or name a log with --access-log; nginx-probe doctor says more"
         );
     }
     let text = match options.output {

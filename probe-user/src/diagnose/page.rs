@@ -95,7 +95,7 @@ impl Page {
 
     /// A vital sign.
     pub fn vital(&mut self, name: &str, value: &str, limit: &str, ok: bool) {
-        let mark = if ok { "  " } else { "NO" };
+        let mark = if ok { "  " } else { "!!" };
         let line = format!("{mark} {name:<37} {value:>9} {limit}");
         let line = printable(line.trim_end());
         if !ok && self.colours {

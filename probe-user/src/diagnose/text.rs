@@ -42,15 +42,21 @@ fn headline(report: &Report) -> String {
     } else {
         String::new()
     };
+    let none = match all {
+        _ if !counted => "no failed response".to_owned(),
+        0 => "no response at all".to_owned(),
+        1 => "the one response did not fail".to_owned(),
+        _ => format!("none of {} responses failed", thousands(all)),
+    };
     match (report.nginx.len(), failed, report.incidents.len()) {
         (_, 0, 0) if report.healthy => {
-            format!("Healthy: no failed response{of_all} in {seconds} s, and nothing near a limit.")
+            format!("Healthy: {none} in {seconds} s, and nothing near a limit.")
         }
         (_, 0, 0) => {
-            format!("No failed response{of_all} in {seconds} s, but not all is well: see NO below.")
+            format!("Not all is well: see the lines marked !! below ({none} in {seconds} s).")
         }
         (_, 0, incidents) => format!(
-            "No failed response{of_all} in {seconds} s, and {} to look at.",
+            "{} to look at ({none} in {seconds} s).",
             number(incidents, "incident")
         ),
         (_, failed, incidents) => {
@@ -95,12 +101,12 @@ fn incident(page: &mut Page, report: &Report, number: usize, one: &OfIncident) {
     page.text("   ", &incident.summary);
     for piece in &incident.evidence {
         let times = if piece.count > 1 {
-            format!(", {} times", thousands(piece.count))
+            format!("{} × ", thousands(piece.count))
         } else {
             String::new()
         };
         let head = format!("   {}  {:<11} ", clock(piece.time), piece.source);
-        page.hanging(&head, &format!("{}{times}", piece.what));
+        page.hanging(&head, &format!("{times}{}", piece.what));
     }
     for advice in &incident.advice {
         page.hanging("   → ", advice);
@@ -150,6 +156,9 @@ fn of_nginx(page: &mut Page, report: &Report, nginx: &OfNginx) {
         let limit = vital.limit.iter().map(|limit| format!("of {limit}"));
         let limit: String = limit.chain(vital.note.clone()).collect();
         page.vital(vital.name, &vital.value, &limit, vital.ok);
+        for part in &vital.parts {
+            page.hanging("      ", part);
+        }
     }
     latency(page, nginx);
 }

@@ -1,9 +1,12 @@
 //! The vital signs of an nginx against their limits.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::{
     correlator::size,
+    error_log,
     snapshot::{Labels, Snapshot, whole},
     thresholds::{FULL_CONNECTIONS, FULL_FILES},
 };
@@ -14,6 +17,7 @@ const FULL: f64 = 95.0;
 const ORDINARY_ERRORS: f64 = 10.0;
 
 const MEMORY: &str = "memory of all workers";
+const MESSAGES: &str = "nginx_error_log_messages_total";
 
 /// One vital sign.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -28,6 +32,8 @@ pub struct Vital {
     pub note: Option<String>,
     /// Whether that is as it should be.
     pub ok: bool,
+    /// What it is made of, where that says more.
+    pub parts: Vec<String>,
 }
 
 /// What is shown for one nginx.
@@ -47,6 +53,7 @@ pub fn of(before: &Snapshot, after: &Snapshot, nginx: &str, seconds: f64) -> Vec
             limit,
             note: None,
             ok,
+            parts: Vec::new(),
         });
     };
     if let Some(workers) = now("nginx_workers") {
@@ -114,7 +121,7 @@ pub fn of(before: &Snapshot, after: &Snapshot, nginx: &str, seconds: f64) -> Vec
         let ok = free
             .zip(total)
             .is_none_or(|(free, total)| free > total * (100.0 - FULL) / 100.0);
-        let left = free.map(|free| format!("{} left on the host", size(whole(free))));
+        let left = free.map(|free| format!("({} left on the host)", size(whole(free))));
         add(MEMORY, size(whole(memory)), None, ok);
         left_of_memory = left;
     }
@@ -136,7 +143,6 @@ fn messages(before: &Snapshot, after: &Snapshot, nginx: &str, seconds: f64) -> V
         ),
         ("messages of level error", &["error"], ORDINARY_ERRORS),
     ] {
-        const MESSAGES: &str = "nginx_error_log_messages_total";
         let at = |labels: &Labels| {
             labels
                 .get("level")
@@ -146,15 +152,48 @@ fn messages(before: &Snapshot, after: &Snapshot, nginx: &str, seconds: f64) -> V
         let more = (after.sum(MESSAGES, nginx, at).unwrap_or(0.0) - was).max(0.0);
         // Of less than a minute nothing is made out: a few are ordinary at any moment.
         let minutes = (seconds / 60.0).max(1.0);
+        let ok = more <= limit * minutes;
+        let usual = format!("(usual: at most {} a minute)", count(limit));
         vitals.push(Vital {
             name,
             value: count(more),
             limit: None,
-            note: None,
-            ok: more <= limit * minutes,
+            note: (!ok && limit > 0.0).then_some(usual),
+            ok,
+            parts: classes(before, after, nginx, levels),
         });
     }
     vitals
+}
+
+/// What messages of these levels say, the most frequent first.
+fn classes(before: &Snapshot, after: &Snapshot, nginx: &str, levels: &[&str]) -> Vec<String> {
+    const SHOWN: usize = 3;
+    let mut more: BTreeMap<&str, f64> = BTreeMap::new();
+    for (labels, now) in after.of(MESSAGES, nginx) {
+        let (Some(level), Some(class)) = (labels.get("level"), labels.get("class")) else {
+            continue;
+        };
+        if levels.contains(&&**level) {
+            let was = before.sum(MESSAGES, nginx, |one| one == labels);
+            *more.entry(class).or_default() += now - was.unwrap_or(0.0);
+        }
+    }
+    let mut more: Vec<_> = more.into_iter().filter(|(_, more)| *more > 0.5).collect();
+    more.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let means = |name: &str| {
+        let class = error_log::classes().find(|class| class.name == name);
+        class.map_or("something else", |class| class.means)
+    };
+    let shown = more.iter().take(SHOWN);
+    let mut parts: Vec<String> = shown
+        .map(|(class, more)| format!("{} × {}", count(*more), means(class)))
+        .collect();
+    if more.len() > SHOWN {
+        let others: f64 = more.iter().skip(SHOWN).map(|(_, more)| more).sum();
+        parts.push(format!("{} × others", count(others)));
+    }
+    parts
 }
 
 /// A whole number with a comma behind each thousand.

@@ -20,9 +20,9 @@ pub struct Way {
     pub causes: BTreeMap<&'static str, u64>,
 }
 
-const WAYS: [(&str, &[Cause]); 6] = [
+const WAYS: [(&str, &[Cause]); 7] = [
     (
-        "did an upstream answer so, and nginx pass it on?",
+        "did an upstream answer with it, and nginx pass it on?",
         &[Cause::UpstreamResponse],
     ),
     (
@@ -30,7 +30,7 @@ const WAYS: [(&str, &[Cause]); 6] = [
         &[Cause::UpstreamIntercepted],
     ),
     (
-        "could nginx get no answer of an upstream?",
+        "did nginx get no answer from an upstream?",
         &[
             Cause::UpstreamRefused,
             Cause::UpstreamTimeout,
@@ -49,9 +49,12 @@ const WAYS: [(&str, &[Cause]); 6] = [
         ],
     ),
     (
-        "did nginx answer itself, as it is configured?",
+        "does the configuration ask for it?",
+        &[Cause::ConfigResponse],
+    ),
+    (
+        "did its configuration, a permission or Lua fail nginx itself?",
         &[
-            Cause::ConfigResponse,
             Cause::ConfigError,
             Cause::RedirectCycle,
             Cause::PermissionDenied,
@@ -59,7 +62,7 @@ const WAYS: [(&str, &[Cause]); 6] = [
             Cause::LuaError,
         ],
     ),
-    ("does no evidence tell?", &[]),
+    ("is it not known why?", &[]),
 ];
 
 /// Failures behind which clients saw none.
@@ -146,7 +149,7 @@ mod tests {
         let sum: u64 = ways.iter().map(|way| way.responses).sum();
         assert_eq!(sum, 25);
         assert!(ways.iter().all(|way| way.responses > 0), "{ways:?}");
-        assert!(ways[5].causes.contains_key("unknown"));
+        assert!(ways[6].causes.contains_key("unknown"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ const QUIET: Duration = Duration::from_hours(24);
 
 /// Options of `diagnose`.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Exit status: 0 all is well, 1 something is wrong, 2 it could not look.")]
 pub struct DiagnoseOptions {
     /// Which nginx to watch
     #[command(flatten)]
