@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nginx_probe_ebpf::record::Kind;
 
-use super::{Agent, limits, logs::Logs, sample, shortages::Shortages};
+use super::{Agent, logs::Logs, sample, shortages::Shortages, thresholds};
 use crate::{
     clock::Time,
     facts::{Event, Fact},
@@ -44,7 +44,7 @@ impl Agent {
         if sample::is_due(self.looks) {
             self.sample();
         }
-        if limits::is_due(self.looks) {
+        if thresholds::is_due(self.looks) {
             self.look_at_thresholds();
         }
         self.looks += 1;
@@ -157,6 +157,8 @@ impl Agent {
         }
         for instance in gone {
             self.metrics.set_workers(&instance, Counts::default());
+            // Nothing asks for workers any more: none of them is missing.
+            self.metrics.set_configured(&instance, 0);
             self.gone.insert(instance, Time::now());
         }
     }

@@ -3,7 +3,7 @@
 mod backends;
 mod counters;
 mod error_path;
-mod limits;
+
 pub(crate) mod logs;
 mod look;
 mod open;
@@ -14,6 +14,7 @@ mod serve;
 mod shortages;
 mod stalls;
 mod start;
+mod thresholds;
 mod told;
 mod traffic;
 

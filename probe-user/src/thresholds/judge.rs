@@ -51,6 +51,10 @@ impl Judge {
             None => Some(now),
             since => since,
         };
+        if self.readings.is_empty() {
+            // Its counters began at zero not long ago: what they have by now is of this moment.
+            self.readings.push_back((now, Reading::default()));
+        }
         self.forget(now);
         self.exceeded = Threshold::ALL.map(|threshold| self.is_exceeded(threshold, now, &reading));
         self.readings.push_back((now, reading));
@@ -85,10 +89,9 @@ impl Judge {
                     all >= TRAFFIC && failed * 100 > all * 5
                 })
             }),
+            // Once is enough, so it need not have been watched for long.
             Threshold::SevereMessages => {
-                // Once is enough, so it need not have been watched for long.
-                let before = self.readings.front().map_or(0, |(_, first)| first.severe);
-                reading.severe > before
+                (self.readings.front()).is_some_and(|(_, before)| reading.severe > before.severe)
             }
             Threshold::ErrorMessages => self.since(now, MINUTE).is_some_and(|before| {
                 reading.errors - before.errors.min(reading.errors) > ORDINARY_ERRORS

@@ -127,6 +127,8 @@ fn messages_of_the_first_ten_seconds_count() {
         host.look(1, |host| host.crits = 1),
         [Threshold::SevereMessages]
     );
+    assert_eq!(host.look(30, |_| ()), [Threshold::SevereMessages]);
+    assert_eq!(host.look(2, |_| ()), []);
 }
 
 #[test]
