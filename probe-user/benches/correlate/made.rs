@@ -140,20 +140,12 @@ impl Made {
                 pid,
                 status: Some(status),
                 attempts: last.into_iter().collect(),
-                attempts_left_out: 0,
                 upstream: asked.clone(),
                 protocol: last.map(|_| "http"),
                 request: Some(request.clone()),
                 client: Some(format!("{client}:40000")),
-                failed: None,
                 made: last.is_none().then_some(status),
-                message: None,
-                opaque: false,
-                until_header: None,
-                duration: None,
-                stderr: false,
-                adopted: false,
-                client_gone: false,
+                ..Answer::default()
             }))));
         }
         if let Some(class) = class.and_then(named) {

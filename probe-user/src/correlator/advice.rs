@@ -3,7 +3,7 @@
 use super::{
     Cause,
     subjects::{
-        Subject::{Class, File, Place, Protocol, Reason, Request, Sender, Upstream},
+        Subject::{Class, File, Place, Protocol, Reason, Request, Sender, Unconnected, Upstream},
         Subjects,
     },
 };
@@ -55,7 +55,7 @@ pub(super) fn advice(cause: Cause, of: &Subjects) -> Vec<String> {
             },
             take_out,
         ],
-        Cause::UpstreamTimeout if of.has(Reason, "connecting") => vec![
+        Cause::UpstreamTimeout if of.any(Unconnected) => vec![
             format!(
                 "nothing answers who connects to {upstream}: see whether its host runs, whether a \
                  firewall drops the packets, and whether its listen queue is full (ss -ltn there)"

@@ -22,9 +22,10 @@ pub(super) enum Subject {
     Sender,
     /// A class of messages of the error log.
     Class,
-    /// How a process ended, as records name it; `connecting` of an upstream that did not even let
-    /// nginx connect.
+    /// How a process ended, as records name it.
     Reason,
+    /// An upstream's address that could not even be connected to in time.
+    Unconnected,
 }
 
 /// The first few names of each kind.
@@ -66,6 +67,11 @@ impl Subjects {
             Some([one]) => one.clone(),
             _ => otherwise.to_owned(),
         }
+    }
+
+    /// Whether there is one of that kind.
+    pub(super) fn any(&self, subject: Subject) -> bool {
+        self.names.contains_key(&subject)
     }
 
     pub(super) fn has(&self, subject: Subject, name: &str) -> bool {

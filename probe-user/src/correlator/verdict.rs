@@ -97,10 +97,9 @@ impl Correlator {
         let line = request.map(|request| format!("{} {}", request.method, request.path));
         let note = last_note(case);
         let attempt = answer.and_then(|answer| answer.attempts.last());
-        let connecting = match attempt {
-            Some(Attempt::Ended(End::GaveUpConnecting)) => Some("connecting"),
-            _ => None,
-        };
+        let unconnected = upstream
+            .as_deref()
+            .filter(|_| attempt == Some(&Attempt::Ended(End::GaveUpConnecting)));
         let explained = answer.and_then(|answer| answer.explained());
         let class = note
             .map(|note| note.class.name)
@@ -112,7 +111,7 @@ impl Correlator {
             .with(Subject::Request, line.as_deref())
             .with(Subject::Place, place.as_deref())
             .with(Subject::Class, class)
-            .with(Subject::Reason, connecting);
+            .with(Subject::Unconnected, unconnected);
         let response = self.tell_responses.then(|| {
             let mut response = match (answer, logged) {
                 (Some(answer), _) => Response::of(answer, case.status, judged.cause),

@@ -35,7 +35,7 @@ use crate::{
 pub(crate) use self::address::text as address;
 
 /// A failed answer, or one that hides an upstream's failure.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(
     clippy::struct_excessive_bools,
     reason = "each is a fact of its own that the others do not decide"

@@ -28,20 +28,9 @@ fn answer(milliseconds: u64, upstream: &str, end: End) -> Fact {
         pid: 7,
         status: Some(502),
         attempts: vec![Attempt::Ended(end)],
-        attempts_left_out: 0,
         upstream: Some(upstream.to_owned()),
-        protocol: None,
-        request: None,
-        client: None,
-        failed: None,
         made: Some(502),
-        message: None,
-        opaque: false,
-        until_header: None,
-        duration: None,
-        stderr: false,
-        adopted: false,
-        client_gone: false,
+        ..Answer::default()
     };
     fact(milliseconds, Event::Answer(Box::new(answer)))
 }

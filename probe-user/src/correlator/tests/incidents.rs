@@ -9,20 +9,10 @@ fn gave(milliseconds: u64, status: u16, end: End) -> Fact {
         pid: 7,
         status: Some(status),
         attempts: vec![Attempt::Ended(end)],
-        attempts_left_out: 0,
         upstream: Some("10.0.0.1:80".to_owned()),
         protocol: Some("http"),
-        request: None,
-        client: None,
-        failed: None,
         made: Some(status),
-        message: None,
-        opaque: false,
-        until_header: None,
-        duration: None,
-        stderr: false,
-        adopted: false,
-        client_gone: false,
+        ..Answer::default()
     };
     fact(milliseconds, Event::Answer(Box::new(answer)))
 }

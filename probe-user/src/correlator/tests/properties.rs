@@ -75,20 +75,12 @@ impl Failed {
             pid: 7,
             status: Some(self.status()),
             attempts: attempt.into_iter().collect(),
-            attempts_left_out: 0,
             upstream: attempt.map(|_| "10.0.0.1:80".to_owned()),
             protocol: attempt.map(|_| "http"),
             request: Some(self.request()),
             client: Some(format!("{}:40000", self.client())),
-            failed: None,
             made: (self.route == 2).then_some(500),
-            message: None,
-            opaque: false,
-            until_header: None,
-            duration: None,
-            stderr: false,
-            adopted: false,
-            client_gone: false,
+            ..Answer::default()
         }))
     }
 
