@@ -8,13 +8,11 @@ use crate::{
     correlator::size,
     error_log,
     snapshot::{Labels, Snapshot, whole},
-    thresholds::{FULL_CONNECTIONS, FULL_FILES},
+    thresholds::{FULL_CONNECTIONS, FULL_FILES, ORDINARY_ERRORS, SEVERE},
 };
 
 /// Per cent of a limit from which on it is as good as reached.
 const FULL: f64 = 95.0;
-/// Messages of level `error` in a minute that are still ordinary.
-const ORDINARY_ERRORS: f64 = 10.0;
 
 const MEMORY: &str = "memory of all workers";
 const MESSAGES: &str = "nginx_error_log_messages_total";
@@ -136,12 +134,12 @@ pub fn of(before: &Snapshot, after: &Snapshot, nginx: &str, seconds: f64) -> Vec
 fn messages(before: &Snapshot, after: &Snapshot, nginx: &str, seconds: f64) -> Vec<Vital> {
     let mut vitals = Vec::new();
     for (name, levels, limit) in [
+        ("messages of emerg, alert, crit", SEVERE, 0.0),
         (
-            "messages of emerg, alert, crit",
-            &["emerg", "alert", "crit"][..],
-            0.0,
+            "messages of level error",
+            &["error"],
+            f64::from(ORDINARY_ERRORS),
         ),
-        ("messages of level error", &["error"], ORDINARY_ERRORS),
     ] {
         let at = |labels: &Labels| {
             labels

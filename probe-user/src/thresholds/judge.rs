@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{EVERY, FULL_CONNECTIONS, FULL_FILES, Threshold, reading::Reading};
+use super::{EVERY, FULL_CONNECTIONS, FULL_FILES, ORDINARY_ERRORS, Threshold, reading::Reading};
 
 const MINUTE: Duration = Duration::from_mins(1);
 /// What is called lately.
@@ -21,8 +21,6 @@ const REPLACED: Duration = Duration::from_secs(30);
 const ENOUGH_FAILURES: u64 = 10;
 /// Responses of a minute that are traffic.
 const TRAFFIC: u64 = 60;
-/// Messages of level `error` in a minute that are still ordinary.
-const ORDINARY_ERRORS: u64 = 10;
 /// How much slower upstreams may get.
 const SLOWER: f64 = 1.2;
 
@@ -94,7 +92,7 @@ impl Judge {
                 (self.readings.front()).is_some_and(|(_, before)| reading.severe > before.severe)
             }
             Threshold::ErrorMessages => self.since(now, MINUTE).is_some_and(|before| {
-                reading.errors - before.errors.min(reading.errors) > ORDINARY_ERRORS
+                reading.errors - before.errors.min(reading.errors) > ORDINARY_ERRORS.into()
             }),
             Threshold::WorkersMissing => self
                 .short_since

@@ -26,6 +26,11 @@ pub const FULL_FILES: f64 = 0.95;
 /// of clients that are idle (`ngx_drain_connections`).
 pub const FULL_CONNECTIONS: f64 = 0.9;
 
+/// Levels of the error log of which one message is one too many.
+pub const SEVERE: &[&str] = &["emerg", "alert", "crit"];
+/// Messages of level `error` in a minute that are still ordinary.
+pub const ORDINARY_ERRORS: u32 = 10;
+
 macro_rules! thresholds {
     ($($(#[doc = $doc:literal])+ $name:ident = $label:literal, $says:literal;)*) => {
         /// What is judged.

@@ -1,5 +1,6 @@
 //! What is read of one nginx at one moment.
 
+use super::SEVERE;
 use crate::snapshot::{Labels, Snapshot, whole};
 
 /// Answers since the agent's start.
@@ -43,7 +44,7 @@ impl Reading {
         let upstream = snapshot.buckets("nginx_http_upstream_duration_seconds", nginx);
         Self {
             answers: ["kernel", "log"].map(|by| answers(snapshot, nginx, by)),
-            severe: messages(snapshot, nginx, &["emerg", "alert", "crit"]),
+            severe: messages(snapshot, nginx, SEVERE),
             errors: messages(snapshot, nginx, &["error"]),
             is_short,
             open_fds: fullest("nginx_worker_open_fds", "nginx_worker_max_fds"),
