@@ -72,34 +72,34 @@ pub fn error_path_answer(ctx: ProbeContext) -> u32 {
     } else {
         code
     };
-    if worker.focus == 0 {
+    let Some(client) = whose(worker, pid) else {
         worker.made = code as u16;
-        return 0;
-    }
-    let descriptor = worker.focus - 1;
-    let Some(client) = workers::connection(pid, descriptor) else {
         return 0;
     };
     if client.role == role::OPAQUE_CLIENT {
         // Another request on the same connection, not yet sent.
         if client.made != 0 && client.buffer != request {
-            client::made_opaquely(pid, client, descriptor);
+            client::made_opaquely(pid, client, worker.focus - 1);
         }
         client.buffer = request;
         client.made = code as u16;
     } else if client.role == role::CLIENT && client.phase == phase::ASKED {
         client.made = code as u16;
-    } else if is_answered(client) {
-        worker.made = code as u16;
     }
     0
 }
 
-/// Whether what nginx says and does now is not for this client, though it was the last one that had
-/// to do with the event: one event may end several requests, as a name that cannot be resolved does.
+/// The client that what nginx says and does now is for; none when it is not known, for it is another
+/// one than that of the last event: one event may end several requests, as a name that cannot be
+/// resolved does.
 #[inline]
-const fn is_answered(client: &Connection) -> bool {
-    client.role == role::CLIENT && client.phase == phase::ANSWERED
+fn whose(worker: &Worker, pid: u32) -> Option<&'static mut Connection> {
+    if worker.focus == 0 {
+        return None;
+    }
+    let client = workers::connection(pid, worker.focus - 1)?;
+    let is_answered = client.role == role::CLIENT && client.phase == phase::ANSWERED;
+    (!is_answered).then_some(client)
 }
 
 /// Whether a request is a client's own and not a subrequest, whose answer is a part of another's.
@@ -164,14 +164,9 @@ fn is_of_connection(log: u64) -> bool {
 /// next: the worst one, the last of these.
 #[inline]
 fn note(worker: &mut Worker, message: &Message, level: u8) {
-    let (noted, errno) = if worker.focus == 0 {
-        (&mut worker.message, &mut worker.message_errno)
-    } else {
-        match workers::connection(message.pid, worker.focus - 1) {
-            Some(client) if is_answered(client) => (&mut worker.message, &mut worker.message_errno),
-            Some(client) => (&mut client.message, &mut client.message_errno),
-            None => return,
-        }
+    let (noted, errno) = match whose(worker, message.pid) {
+        Some(client) => (&mut client.message, &mut client.message_errno),
+        None => (&mut worker.message, &mut worker.message_errno),
     };
     let (before, _) = connection::message_parts(*noted);
     if before == 0 || level <= before {
