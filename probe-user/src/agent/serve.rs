@@ -84,8 +84,8 @@ pub struct Watched {
     pub left_out: u64,
     /// The metrics before and after, as they are exported.
     pub metrics: [String; 2],
-    /// Something tells of responses: the kernel half follows requests, or an access log is read.
-    pub sees_responses: bool,
+    /// Those of whose responses nothing tells.
+    pub unseen: Vec<Instance>,
 }
 
 /// Attaches, stays until `end`, and tells what was seen. `begun` is called once everything is
@@ -121,7 +121,7 @@ pub async fn watch(
         records: kept.records,
         left_out: kept.left_out,
         metrics: [before, after],
-        sees_responses: agent.told.sees_responses(),
+        unseen: agent.told.unseen(),
     })
 }
 

@@ -16,10 +16,14 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Whether something tells of the responses of any nginx.
-    pub(super) fn sees_responses(&self) -> bool {
-        let mut sources = self.said.values().map(|(sources, _)| sources);
-        self.said.is_empty() || sources.any(|sources| sources.requests || sources.access_log)
+    /// Those of whose responses nothing tells: the kernel half follows no requests, and no access
+    /// log is read.
+    pub(super) fn unseen(&self) -> Vec<Instance> {
+        let unseen = |sources: &Sources| !sources.requests && !sources.access_log;
+        let said = self.said.iter();
+        said.filter(|(_, (sources, _))| unseen(sources))
+            .map(|(instance, _)| instance.clone())
+            .collect()
     }
 }
 

@@ -75,9 +75,7 @@ pub async fn run(options: &DiagnoseOptions) -> anyhow::Result<bool> {
     if shown {
         messages::say("\r\x1b[K");
     }
-    let watched = watched?;
-    let is_blind = !watched.sees_responses && watched.incidents.is_empty();
-    let report = Report::of(watched, host_name(), since.get(), lasted.get());
+    let report = Report::of(watched?, host_name(), since.get(), lasted.get());
     if report.nginx.is_empty() {
         let what = match &*options.watch.pid_file {
             [] => "no nginx was found".to_owned(),
@@ -89,7 +87,7 @@ pub async fn run(options: &DiagnoseOptions) -> anyhow::Result<bool> {
             report.seconds
         );
     }
-    if is_blind {
+    if report.saw_nothing() {
         bail!(
             "no response could be seen: requests are not followed in the kernel, and no access log \
              is read; run as root, or name a log with --access-log; nginx-probe doctor says more"

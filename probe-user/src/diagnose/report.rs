@@ -88,7 +88,10 @@ impl Report {
         names.sort_unstable();
         let nginx: Vec<_> = names
             .into_iter()
-            .map(|name| OfNginx::of(&before, &after, name, seconds))
+            .map(|name| {
+                let seen = watched.unseen.iter().all(|unseen| **unseen != *name);
+                OfNginx::of(&before, &after, name, seconds, seen)
+            })
             .collect();
         let down = after.labels("nginx_probe_source_up", "source", |up| up < 0.5);
         let mut blind: Vec<String> = down.map(str::to_owned).collect();
@@ -116,8 +119,16 @@ impl Report {
     }
 }
 
+impl Report {
+    /// Whether nothing is known of the responses of any nginx.
+    #[must_use]
+    pub fn saw_nothing(&self) -> bool {
+        self.incidents.is_empty() && self.nginx.iter().all(|nginx| nginx.responses.is_none())
+    }
+}
+
 impl OfNginx {
-    fn of(before: &Snapshot, after: &Snapshot, name: &str, seconds: f64) -> Self {
+    fn of(before: &Snapshot, after: &Snapshot, name: &str, seconds: f64, seen: bool) -> Self {
         let failures = Failures::of(before, after, name);
         let seen_by = |source: &'static str| {
             let by = |labels: &Labels| labels.get("seen_by").is_some_and(|by| by == source);
@@ -128,8 +139,9 @@ impl OfNginx {
         let latency = |what: &str| Latency::of(before, after, what, name);
         Self {
             instance: name.to_owned(),
-            // Each sees what the other may not: TLS, or what is not logged.
-            responses: seen_by("kernel").max(seen_by("log")),
+            // Each sees what the other may not: TLS, or what is not logged. What nothing sees is
+            // not zero.
+            responses: seen_by("kernel").max(seen_by("log")).filter(|_| seen),
             failed: failures.codes.clone(),
             failed_total: failures.total(),
             masked: failures.masked,
@@ -141,6 +153,8 @@ impl OfNginx {
     }
 
     fn is_healthy(&self) -> bool {
-        self.failed_total == 0 && self.vitals.iter().all(|vital| vital.ok)
+        self.responses.is_some()
+            && self.failed_total == 0
+            && self.vitals.iter().all(|vital| vital.ok)
     }
 }

@@ -152,6 +152,9 @@ fn of_nginx(page: &mut Page, report: &Report, nginx: &OfNginx) {
     }
     page.gap();
     page.bold("Vital signs");
+    if nginx.responses.is_none() {
+        page.vital("responses", "unseen", "(no kernel, no access log)", false);
+    }
     for vital in &nginx.vitals {
         let limit = vital.limit.iter().map(|limit| format!("of {limit}"));
         let limit: String = limit.chain(vital.note.clone()).collect();

@@ -49,8 +49,12 @@ struct Looks {
 
 impl Looks {
     fn at(fake: &Fake) -> Self {
+        Self::that_hangs_after(5, fake)
+    }
+
+    fn that_hangs_after(seconds: u64, fake: &Fake) -> Self {
         Self {
-            watch: Watch::new(fake.0.path(), Duration::from_secs(5)),
+            watch: Watch::new(fake.0.path(), Duration::from_secs(seconds)),
             now: Instant::now(),
         }
     }
@@ -113,8 +117,13 @@ fn who_waits_or_turns_does_not_hang() {
 #[test]
 fn what_runs_spins_or_starves() {
     let fake = Fake::new();
-    for (ticks, how) in [(100, How::Spinning), (1, How::Starved)] {
-        let mut looks = Looks::at(&fake);
+    let of_ticks = [(100, How::Spinning), (1, How::Starved)];
+    // After one second the first look that finds it stuck does not say yet what it uses.
+    for (ticks, how, after) in [1, 5]
+        .into_iter()
+        .flat_map(|after| of_ticks.map(|(t, h)| (t, h, after)))
+    {
+        let mut looks = Looks::that_hangs_after(after, &fake);
         let told = (0..8).find_map(|second| {
             fake.is('R', "running", second * ticks, 0);
             looks.after(1, Some(1))
