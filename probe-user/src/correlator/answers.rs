@@ -144,11 +144,15 @@ impl Correlator {
     /// The error log says something about a request.
     pub(super) fn noted(&mut self, time: Time, instance: &Instance, note: Noted) {
         let sources = self.sources(instance);
-        if !sources.requests && told_by_messages_alone(&note) {
-            return self.told_alone(time, instance, &note, Confidence::Probable);
+        let alone = told_by_messages_alone(sources, &note);
+        if alone {
+            self.told_alone(time, instance, &note, Confidence::Probable);
         }
         if !(sources.requests || sources.access_log) {
-            return self.noted_alone(time, instance, &note);
+            if !alone {
+                self.noted_alone(time, instance, &note);
+            }
+            return;
         }
         if note.client.is_none() {
             return;
@@ -166,7 +170,9 @@ impl Correlator {
             .with(Subject::Class, Some(note.class.name));
         self.cases.add_note(id, note);
         if let Some(cause) = decided {
-            self.append(time, instance, cause, piece, subjects);
+            if !alone {
+                self.append(time, instance, cause, piece, subjects);
+            }
         } else {
             self.settle(id, false);
         }
@@ -323,15 +329,16 @@ impl Correlator {
     }
 }
 
-/// Whether a message tells of a failure that no answer tells of: a connection that was not taken or
-/// was dropped, a part of an answer that could not be kept.
-fn told_by_messages_alone(note: &Noted) -> bool {
-    match note.class.answer {
-        error_log::Answer::NoAnswer => matches!(
-            note.class.cause,
-            Some(Cause::FdExhaustion | Cause::WorkerConnections | Cause::MemoryExhaustion)
-        ),
-        error_log::Answer::Fails => note.class.cause == Some(Cause::DiskFull),
-        _ => false,
-    }
+/// Whether a message tells of a failure that no answer may tell of, and no request is followed: a
+/// connection that was not taken or was dropped, a part of an answer that could not be kept.
+pub(super) fn told_by_messages_alone(sources: Sources, note: &Noted) -> bool {
+    !sources.requests
+        && match note.class.answer {
+            error_log::Answer::NoAnswer => matches!(
+                note.class.cause,
+                Some(Cause::FdExhaustion | Cause::WorkerConnections | Cause::MemoryExhaustion)
+            ),
+            error_log::Answer::Fails => note.class.cause == Some(Cause::DiskFull),
+            _ => false,
+        }
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 pub(super) use self::same::key;
-use self::same::{of_client, other_client, same_client, trim, trim_old};
+use self::same::{of_client, other_client, same_client, trim, trim_noted};
 use super::{Cause, expected::Expected, notes::Notes};
 use crate::{
     clock::Time,
@@ -80,7 +80,12 @@ impl Case {
             error_log::Answer::Unharmed => class.cause.is_some(),
             error_log::Answer::NoAnswer => false,
         };
-        fits && self.noted < self.attempts.clamp(1, MAX_NOTES)
+        fits && self.takes_notes()
+    }
+
+    /// Whether it has not as many messages as can be about it.
+    fn takes_notes(&self) -> bool {
+        self.noted < self.attempts.clamp(1, MAX_NOTES)
     }
 }
 
@@ -96,6 +101,8 @@ pub(super) struct Cases {
     by_request: HashMap<(Instance, u64), VecDeque<u64>>,
     /// All, by the request and the client.
     by_client: HashMap<(Instance, u64), VecDeque<u64>>,
+    /// Likewise, those of which a message may still be said.
+    by_note: HashMap<(Instance, u64), VecDeque<u64>>,
     /// Those whose lines are to come, by what was sent.
     by_status: HashMap<(Instance, u16), VecDeque<u64>>,
     /// Answers that began since the queues were last swept.
@@ -158,6 +165,7 @@ impl Cases {
         let pid = case.answer.as_ref().map(|answer| answer.pid);
         let of = of_client(case.key, case.client.as_deref(), pid);
         let of = (instance.clone(), of);
+        self.by_note.entry(of.clone()).or_default().push_back(id);
         self.by_client.entry(of).or_default().push_back(id);
         if case.unlogged {
             let request = (instance.clone(), case.key);
@@ -284,6 +292,7 @@ impl Cases {
                     case.client.clone_from(&logged.client);
                     let of = of_client(case.key, case.client.as_deref(), None);
                     let of = (case.instance.clone(), of);
+                    self.by_note.entry(of.clone()).or_default().push_back(id);
                     self.by_client.entry(of).or_default().push_back(id);
                 }
                 case.logged = Some(logged);
@@ -298,26 +307,25 @@ impl Cases {
         let mut found = None;
         for key in [request, 0] {
             let of = of_client(key, note.client.as_deref(), Some(note.pid));
-            let Some(ids) = self.by_client.get_mut(&(instance.clone(), of)) else {
+            let Some(ids) = self.by_note.get_mut(&(instance.clone(), of)) else {
                 continue;
             };
-            trim_old(ids, cases);
-            // Those that wait are the last.
-            for id in ids.iter().rev().take(MAX_LOOKS) {
-                let Some(case) = cases.get(id).filter(|case| case.may_have(note.class)) else {
-                    continue;
-                };
-                // Of a request that nobody could read only its upstream is known.
-                let of_upstream =
-                    |answer: &Answer| answer.upstream.is_some() && answer.upstream == note.upstream;
-                if key == 0 && !case.answer.as_deref().is_some_and(of_upstream) {
-                    continue;
-                }
-                let waits = case.due.is_some();
-                if waits || (found.is_none() && key != 0) {
-                    found = Some(*id);
-                }
-            }
+            trim_noted(ids, cases);
+            // Of a request that nobody could read only its upstream is known.
+            let of_upstream =
+                |answer: &Answer| answer.upstream.is_some() && answer.upstream == note.upstream;
+            let fits = |id: &&u64| {
+                let case = cases.get(id).filter(|case| case.may_have(note.class));
+                case.is_some_and(|case| key != 0 || case.answer.as_deref().is_some_and(of_upstream))
+            };
+            let waits = |id: &&u64| cases.get(id).is_some_and(|case| case.due.is_some());
+            // Those that wait are the last, and of a storm of the same the first as well.
+            let mut last = ids.iter().rev().take(MAX_LOOKS).filter(fits);
+            let newest = last.clone().next();
+            found = (last.rfind(waits))
+                .or_else(|| ids.iter().take(MAX_LOOKS).filter(fits).find(waits))
+                .or(newest.filter(|_| key != 0))
+                .copied();
             if found.is_some() || key == 0 {
                 break;
             }

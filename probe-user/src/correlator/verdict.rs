@@ -2,6 +2,7 @@
 
 use super::{
     Cause, Confidence, Correlator, Evidence,
+    answers::told_by_messages_alone,
     cases::Case,
     rules::Judged,
     signs::{self, Seen},
@@ -69,12 +70,15 @@ impl Correlator {
             pieces.push(summary::of_line(logged));
             seen_by.push("access_log");
         }
-        if let Some(note) = last_note(case) {
+        let sources = self.sources(&case.instance);
+        // What a message alone has told of is evidence already.
+        let told = |note: &&Noted| !told_by_messages_alone(sources, note);
+        if let Some(note) = last_note(case).filter(told) {
             pieces.push(summary::of_note(note));
             seen_by.push("error_log");
         }
         if judged.cause == Cause::Unknown
-            && let Some(why) = summary::of_unknown(self.sources(&case.instance))
+            && let Some(why) = summary::of_unknown(sources)
         {
             pieces.push(why);
         }

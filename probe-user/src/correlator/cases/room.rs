@@ -41,6 +41,7 @@ impl Cases {
             self.unswept = 0;
             sweep(&mut self.by_request, &self.all);
             sweep(&mut self.by_client, &self.all);
+            sweep(&mut self.by_note, &self.all);
             sweep(&mut self.by_status, &self.all);
         }
         None
@@ -87,7 +88,8 @@ mod tests {
         }
         assert!(cases.all.len() <= MAX_CASES, "{}", cases.all.len());
         let most = SWEEP_EVERY + MAX_CASES + 1;
-        for queued in [queued(&cases.by_client), queued(&cases.by_status)] {
+        let queues = [&cases.by_client, &cases.by_note].map(queued);
+        for queued in queues.into_iter().chain([queued(&cases.by_status)]) {
             assert!(queued > 0 && queued <= most, "{queued}");
         }
     }

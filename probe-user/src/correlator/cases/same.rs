@@ -87,10 +87,10 @@ pub(super) fn trim(ids: &mut VecDeque<u64>, cases: &HashMap<u64, Case>) {
     }
 }
 
-/// Removes from the front what is forgotten.
-pub(super) fn trim_old(ids: &mut VecDeque<u64>, cases: &HashMap<u64, Case>) {
+/// Removes from the front what no message can be about any more.
+pub(super) fn trim_noted(ids: &mut VecDeque<u64>, cases: &HashMap<u64, Case>) {
     while let Some(id) = ids.front()
-        && !cases.contains_key(id)
+        && cases.get(id).is_none_or(|case| !case.takes_notes())
     {
         ids.pop_front();
     }

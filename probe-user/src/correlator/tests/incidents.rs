@@ -1,7 +1,8 @@
 //! What becomes of an incident while it is open.
 
 use super::*;
-use crate::requests::{Answer, Attempt, End};
+use crate::facts::Noted;
+use crate::requests::{Answer, Attempt, End, RequestLine};
 
 /// An answer that nginx gave because an upstream gave none.
 fn gave(milliseconds: u64, status: u16, end: End) -> Fact {
@@ -93,4 +94,80 @@ fn a_line_that_comes_while_an_answer_waits_for_a_death_is_evidence_of_it() {
         .map(|piece| piece["source"].as_str().unwrap_or_default())
         .collect();
     assert_eq!(sources, ["requests", "access_log"]);
+}
+
+/// A line and a message about the same request of the same client, from logs alone.
+fn of_logs(milliseconds: u64, status: u16, class: &str) -> [Fact; 2] {
+    let request = Some(RequestLine {
+        method: "GET".into(),
+        path: "/page".into(),
+        cut: false,
+    });
+    let client = Some("10.0.0.9".to_owned());
+    let logged = Logged {
+        request: request.clone(),
+        client: client.clone(),
+        ..Logged::several(status, How::Untold, 1)
+    };
+    let note = Noted {
+        class: crate::error_log::classes()
+            .find(|one| one.name == class)
+            .expect("a class"),
+        level: crate::error_log::Level::Error,
+        errno: None,
+        pid: 7,
+        connection: None,
+        request,
+        client,
+        upstream: None,
+        file: None,
+    };
+    [
+        Event::Logged(Box::new(logged)),
+        Event::Noted(Box::new(note)),
+    ]
+    .map(|event| fact(milliseconds, event))
+}
+
+/// What is said of so many of them, all lines before all messages; and of how much evidence.
+fn told_of_logs(count: u64, status: u16, class: &str) -> Vec<(String, u64, u64)> {
+    let mut correlator = correlator();
+    let sources = crate::facts::Sources {
+        access_log: true,
+        error_log: true,
+        ..Default::default()
+    };
+    correlator.fact(fact(0, Event::Sources(sources)));
+    let all: Vec<_> = (0..count).map(|_| of_logs(1, status, class)).collect();
+    for place in [0, 1] {
+        for one in &all {
+            correlator.fact(one[place].clone());
+        }
+    }
+    let records = correlator.finish(at(5000));
+    let failed = correlator.take_failures().len() as u64;
+    let said = incidents(&records).into_iter().map(|one| {
+        let evidence = one["evidence"].as_array().expect("evidence").iter();
+        let messages = evidence.filter(|piece| piece["source"] == "error_log");
+        let messages = messages.filter_map(|piece| piece["count"].as_u64()).sum();
+        let cause = one["cause"].as_str().unwrap_or_default().to_owned();
+        (cause, failed, messages)
+    });
+    said.collect()
+}
+
+#[test]
+fn in_a_storm_of_the_same_each_answer_has_its_message() {
+    let said = told_of_logs(500, 503, "limit_req_refused");
+    let expected = ("limited".to_owned(), 500, 500);
+    assert_eq!(said.last(), Some(&expected), "{said:?}");
+    assert!(said.iter().all(|one| one.0 == "limited"), "{said:?}");
+}
+
+#[test]
+fn a_message_that_tells_by_itself_is_of_its_answer_too_and_evidence_once() {
+    let said = told_of_logs(20, 500, "write_disk_full");
+    let expected = ("disk_full".to_owned(), 20, 20);
+    assert_eq!(said.last(), Some(&expected), "{said:?}");
+    assert!(said.iter().all(|one| one.0 == "disk_full"), "{said:?}");
 }
