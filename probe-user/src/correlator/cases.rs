@@ -321,10 +321,11 @@ impl Cases {
             let waits = |id: &&u64| cases.get(id).is_some_and(|case| case.due.is_some());
             // Those that wait are the last, and of a storm of the same the first as well.
             let mut last = ids.iter().rev().take(MAX_LOOKS).filter(fits);
-            let newest = last.clone().next();
+            let mut first = ids.iter().take(MAX_LOOKS).filter(fits);
+            let decided = last.clone().next().or_else(|| first.clone().next());
             found = (last.rfind(waits))
-                .or_else(|| ids.iter().take(MAX_LOOKS).filter(fits).find(waits))
-                .or(newest.filter(|_| key != 0))
+                .or_else(|| first.find(waits))
+                .or(decided.filter(|_| key != 0))
                 .copied();
             if found.is_some() || key == 0 {
                 break;
