@@ -4,6 +4,8 @@
 //! shrinks to how many there were.
 
 mod late;
+mod lines;
+mod messages;
 mod room;
 mod same;
 
@@ -13,7 +15,7 @@ use std::{
 };
 
 pub(super) use self::same::key;
-use self::same::{of_client, other_client, same_client, trim, trim_noted};
+use self::same::of_client;
 use super::{Cause, expected::Expected, notes::Notes};
 use crate::{
     clock::Time,
@@ -231,137 +233,6 @@ impl Cases {
         let gone = self.all.remove(&id);
         if let Some(due) = gone.and_then(|case| case.due) {
             self.waiting.remove(&(due, id));
-        }
-    }
-
-    /// The answer that a line of the access log is about, as far as it is told: the same request of
-    /// the same client first, then the same request, then the same status.
-    pub(super) fn of_line(&mut self, instance: &Instance, logged: &Logged) -> Option<u64> {
-        let request = (instance.clone(), key(logged.request.as_ref()));
-        let cases = &self.all;
-        let fits = |id: &u64| {
-            let case = cases.get(id)?;
-            let same = case.unlogged && case.status == logged.status;
-            (same && same::asked(case.asked, logged)).then_some(case)
-        };
-        let mut found = None;
-        if request.1 != 0
-            && let Some(ids) = self.by_request.get_mut(&request)
-        {
-            trim(ids, cases);
-            for (id, case) in ids
-                .iter()
-                .take(MAX_LOOKS)
-                .filter_map(|id| Some((*id, fits(id)?)))
-            {
-                if same_client(case.client.as_deref(), logged.client.as_deref()) {
-                    found = Some(id);
-                    break;
-                }
-                found = found.or(Some(id));
-            }
-        }
-        if found.is_none() {
-            let status = (instance.clone(), logged.status);
-            let ids = self.by_status.get_mut(&status)?;
-            trim(ids, cases);
-            let known = request.1 != 0;
-            let mut ids = ids.iter().take(MAX_LOOKS);
-            // One of which the request is known is some other line's, unless names differ; another
-            // client's is so in any case.
-            let client = logged.client.as_deref();
-            let own = |case: &Case| !other_client(case.client.as_deref(), client);
-            found = ids
-                .clone()
-                .find(|id| fits(id).is_some_and(|case| !known || case.key == 0))
-                .or_else(|| ids.find(|id| fits(id).is_some_and(own)))
-                .copied();
-        }
-        found
-    }
-
-    /// Adds the line that [`Self::of_line`] found to be about it. One that is decided is not changed.
-    pub(super) fn add_line(&mut self, id: u64, logged: Box<Logged>) {
-        if let Some(case) = self.all.get_mut(&id) {
-            case.unlogged = false;
-            if case.due.is_some() {
-                case.status = logged.status;
-                case.unread = false;
-                if case.key == 0 {
-                    case.key = key(logged.request.as_ref());
-                    case.client.clone_from(&logged.client);
-                    let of = of_client(case.key, case.client.as_deref(), None);
-                    let of = (case.instance.clone(), of);
-                    self.by_note.entry(of.clone()).or_default().push_back(id);
-                    self.by_client.entry(of).or_default().push_back(id);
-                }
-                case.logged = Some(logged);
-            }
-        }
-    }
-
-    /// The answer that a message is about: the oldest that waits, else one that is decided.
-    pub(super) fn of_note(&mut self, instance: &Instance, note: &Noted) -> Option<u64> {
-        let cases = &self.all;
-        let request = key(note.request.as_ref());
-        let mut found = None;
-        for key in [request, 0] {
-            let of = of_client(key, note.client.as_deref(), Some(note.pid));
-            let Some(ids) = self.by_note.get_mut(&(instance.clone(), of)) else {
-                continue;
-            };
-            trim_noted(ids, cases);
-            // Of a request that nobody could read only its upstream is known.
-            let of_upstream =
-                |answer: &Answer| answer.upstream.is_some() && answer.upstream == note.upstream;
-            let fits = |id: &&u64| {
-                let case = cases.get(id).filter(|case| case.may_have(note.class));
-                case.is_some_and(|case| key != 0 || case.answer.as_deref().is_some_and(of_upstream))
-            };
-            let waits = |id: &&u64| cases.get(id).is_some_and(|case| case.due.is_some());
-            // Those that wait are the last, and of a storm of the same the first as well.
-            let mut last = ids.iter().rev().take(MAX_LOOKS).filter(fits);
-            let mut first = ids.iter().take(MAX_LOOKS).filter(fits);
-            let decided = last.clone().next().or_else(|| first.clone().next());
-            found = (last.rfind(waits))
-                .or_else(|| first.find(waits))
-                .or(decided.filter(|_| key != 0))
-                .copied();
-            if found.is_some() || key == 0 {
-                break;
-            }
-        }
-        found
-    }
-
-    pub(super) fn add_note(&mut self, id: u64, note: Noted) {
-        if let Some(case) = self.all.get_mut(&id) {
-            case.noted += 1;
-            if case.due.is_some() {
-                case.notes.push(note);
-            }
-        }
-    }
-
-    /// Takes the messages that came before it.
-    pub(super) fn take_notes(&mut self, id: u64, now: Time) {
-        let Some(case) = self.all.get_mut(&id) else {
-            return;
-        };
-        while case.noted < case.attempts.clamp(1, MAX_NOTES) {
-            let wanted = |note: &Noted| {
-                let connection = case.logged.as_ref().and_then(|logged| logged.connection);
-                let same = match (connection, note.connection) {
-                    (Some(one), Some(other)) => one == other,
-                    _ => same_client(case.client.as_deref(), note.client.as_deref()),
-                };
-                same && case.may_have(note.class)
-            };
-            let Some(note) = self.notes.take(&case.instance, case.key, now, wanted) else {
-                return;
-            };
-            case.noted += 1;
-            case.notes.push(note);
         }
     }
 }

@@ -1,17 +1,18 @@
 //! What following every request costs a worker, and what it costs everybody else.
 
+mod stage;
+
 use std::ffi::OsStr;
-use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use nginx_probe_tests::agent::Agent;
 use nginx_probe_tests::nginx::Nginx;
 use nginx_probe_tests::wait::{DEADLINE, until_true};
-use nginx_probe_tests::{certificate, ports};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
+use self::stage::stage;
 use super::figures::{Pairs, Table, figure};
 use super::load::{Load, system_calls};
 use super::programs::{self, Counting};
@@ -141,66 +142,6 @@ fn alone(worker: u32) -> Result<()> {
         sched_setaffinity(Pid::this(), &others).context("moving ourselves")?;
     }
     Ok(())
-}
-
-/// The nginx that is watched, with what it needs.
-struct Stage {
-    nginx: Nginx,
-    /// Speaks TLS to it for a client that does not.
-    client: Nginx,
-    _upstream: Nginx,
-    _secret: tempfile::TempDir,
-}
-
-fn stage() -> Result<Stage> {
-    let upstream = Nginx::builder()
-        .workers(1)
-        .http("access_log off;")
-        .location(&format!(
-            "location /kb {{ return 200 '{}'; }}",
-            "x".repeat(1024)
-        ))
-        .start()?;
-    let secret = tempfile::tempdir()?;
-    certificate::write(secret.path(), "test")?;
-    let tls = ports::free()?;
-    let nginx = Nginx::builder()
-        .workers(1)
-        .http(&format!(
-            "access_log off; keepalive_requests 100000000;
-            server {{
-                listen 127.0.0.1:{tls} ssl; root html;
-                ssl_certificate {0}/test.pem; ssl_certificate_key {0}/test.key;
-            }}",
-            secret.path().display()
-        ))
-        .location("location /static/ { root html; }")
-        .location(&format!(
-            "location /kb {{ proxy_pass http://127.0.0.1:{}; }}",
-            upstream.port()
-        ))
-        .start()?;
-    // It speaks TLS to the one that is watched, over connections that it keeps.
-    let client = Nginx::builder()
-        .workers(1)
-        .http(&format!(
-            "access_log off; keepalive_requests 100000000;
-            upstream tls {{ server 127.0.0.1:{tls}; keepalive 64; keepalive_requests 100000000; }}"
-        ))
-        .location(
-            "location /static/ { proxy_pass https://tls; proxy_http_version 1.1;
-             proxy_set_header Connection ''; }",
-        )
-        .start()?;
-    let folder = nginx.folder().join("html/static");
-    fs::create_dir_all(&folder)?;
-    fs::write(folder.join("kb"), "x".repeat(1024))?;
-    Ok(Stage {
-        nginx,
-        client,
-        _upstream: upstream,
-        _secret: secret,
-    })
 }
 
 /// What is measured: its name, the port and the path, the agent's options, the target.

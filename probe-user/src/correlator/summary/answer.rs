@@ -1,0 +1,54 @@
+//! A failed answer in words.
+
+use super::seen;
+use crate::{
+    correlator::Evidence,
+    requests::{Answer, Attempt, End, Origin},
+};
+
+/// An answer, without what would make each one different.
+pub(in super::super) fn of_answer(answer: &Answer, status: u16) -> Evidence {
+    let upstream = answer.upstream.as_deref().unwrap_or("an upstream");
+    let last = answer.attempts.last();
+    let theirs = last.and_then(|last| last.status()).unwrap_or_default();
+    let what = match answer.origin() {
+        Origin::Upstream => format!("HTTP {status} from {upstream} passed on"),
+        Origin::Intercepted => format!("HTTP {status} in place of {upstream}'s {theirs}"),
+        Origin::Masked => format!("HTTP {status} after {upstream} had failed"),
+        Origin::Refused | Origin::TimedOut | Origin::Closed => {
+            format!(
+                "HTTP {status} after {upstream} {}",
+                of_attempt(last, status)
+            )
+        }
+        Origin::Unseen => match last.and_then(|last| last.status()) {
+            Some(theirs) => {
+                format!("HTTP {theirs} from {upstream}, for a client that speaks TLS or HTTP/2")
+            }
+            None => format!("{upstream} {}", of_attempt(last, status)),
+        },
+        Origin::Own | Origin::Saved => match (answer.failed, answer.explained()) {
+            (Some((call, errno)), Some(message)) => {
+                format!("HTTP {status}: {} ({call}: {errno})", message.class.means)
+            }
+            (Some((call, errno)), None) => format!("HTTP {status} after {call}: {errno}"),
+            (None, Some(message)) => format!("HTTP {status}: {}", message.class.means),
+            (None, None) => format!("HTTP {status} made by nginx itself"),
+        },
+    };
+    seen("requests", what)
+}
+
+/// How the last attempt went that was answered with `status`.
+fn of_attempt(attempt: Option<&Attempt>, status: u16) -> String {
+    const BAD_GATEWAY: u16 = 502;
+    match attempt {
+        Some(Attempt::Ended(End::Error(errno))) => format!("failed: {errno}"),
+        Some(Attempt::Ended(End::Closed)) => "closed the connection".to_owned(),
+        Some(Attempt::Ended(End::Invalid)) => "sent no valid answer".to_owned(),
+        Some(Attempt::Ended(End::GaveUpConnecting)) => "could not be connected to".to_owned(),
+        // A good status, before what made the answer unusable.
+        Some(Attempt::Status(_)) if status == BAD_GATEWAY => "sent no valid answer".to_owned(),
+        _ => "did not answer in time".to_owned(),
+    }
+}
