@@ -24,6 +24,7 @@ pub mod incidents;
 pub mod kernel;
 pub mod lifecycle;
 pub mod listen_queue;
+pub mod named;
 pub mod names;
 pub mod offline;
 pub mod oom;

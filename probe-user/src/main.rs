@@ -48,7 +48,8 @@ fn main() -> ExitCode {
             use std::io::Write as _;
             writeln!(
                 out,
-                "nginx-probe: {}: {}",
+                "{}nginx-probe: {}: {}",
+                messages::priority(record.level()),
                 record.level().as_str().to_lowercase(),
                 printable(record.args())
             )
@@ -82,7 +83,8 @@ fn main() -> ExitCode {
 
 fn blind(error: &anyhow::Error) -> ExitCode {
     for line in format!("{error:#}").lines() {
-        messages::say(&format!("nginx-probe: {}\n", printable(line)));
+        let priority = messages::priority(log::Level::Error);
+        messages::say(&format!("{priority}nginx-probe: {}\n", printable(line)));
     }
     ExitCode::from(BLIND)
 }

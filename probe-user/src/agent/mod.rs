@@ -3,6 +3,7 @@
 mod backends;
 mod counters;
 mod error_path;
+mod heartbeat;
 
 pub(crate) mod logs;
 mod look;

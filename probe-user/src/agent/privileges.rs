@@ -12,16 +12,10 @@ const KEPT: [Capability; 5] = [
     Capability::CAP_SYS_PTRACE,
 ];
 
-/// Gives up every capability that is not needed any more. `attaches` when programs will be attached
+/// Gives up every capability that is not needed any more, but what `later` needs: attaching programs
 /// to the functions of an nginx that comes later.
-pub(super) fn drop_unneeded(attaches: bool) {
-    let mut kept = KEPT.to_vec();
-    if attaches {
-        // Since Linux 6.17, and in stable kernels of that time, attaching to functions asks for
-        // CAP_SYS_ADMIN: CAP_PERFMON is not enough any more.
-        kept.extend([Capability::CAP_PERFMON, Capability::CAP_SYS_ADMIN]);
-    }
-    keep_only(&kept);
+pub(super) fn drop_unneeded(later: &[Capability]) {
+    keep_only(&[&KEPT, later].concat());
 }
 
 /// Gives up every other capability, in this thread.

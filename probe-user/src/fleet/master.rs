@@ -18,6 +18,8 @@ pub(super) struct Master {
     pub generation: u32,
     /// Its configuration; `None` when it could not be looked at.
     pub config: Option<config::Master>,
+    /// It could not be looked at again after a reload: the configuration is an older one.
+    pub stale: bool,
     /// The code that its workers inherit, kept for a crash after which nothing can be asked.
     pub mappings: Option<Mappings>,
     /// When its configuration was read last, in nanoseconds since boot.
@@ -57,6 +59,7 @@ impl Master {
             instance,
             generation,
             config: None,
+            stale: false,
             mappings: None,
             read_ns: 0,
             settled: false,
