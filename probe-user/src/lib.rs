@@ -29,6 +29,7 @@ pub mod names;
 pub mod offline;
 pub mod oom;
 pub mod options;
+pub mod package_files;
 pub mod proc;
 pub mod processes;
 pub mod recording;

@@ -9,7 +9,7 @@ use log::LevelFilter;
 use nginx_probe::{
     agent, diagnose, doctor, incidents, offline,
     options::{Cli, Command},
-    replay,
+    package_files, replay,
     sinks::{messages, printable::printable},
 };
 
@@ -71,6 +71,7 @@ fn main() -> ExitCode {
             );
             Ok(true)
         }
+        Command::PackageFiles { folder } => package_files::write(&folder).map(|()| true),
     };
     let status = match result {
         Ok(true) => ExitCode::SUCCESS,

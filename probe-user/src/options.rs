@@ -80,6 +80,12 @@ pub enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+    /// Write manual pages, completions and an example of the configuration file into a folder
+    #[command(hide = true)]
+    PackageFiles {
+        /// Where to
+        folder: PathBuf,
+    },
 }
 
 /// Options of `run`; each is a key of the configuration file too.

@@ -14,6 +14,7 @@ mod inner;
 mod interrupt;
 mod kernel_half;
 mod linker;
+mod package;
 mod progress;
 mod setup;
 mod test;
@@ -55,6 +56,10 @@ enum Task {
     Fuzz(fuzz::Args),
     /// Run the kernel half's tests on another kernel, in a virtual machine
     Vm(vm::Args),
+    /// Make packages for Debian's kin and for RPM's, with a bill of materials, in target/package
+    Package(package::Args),
+    /// Judge the dependencies by deny.toml: licenses, duplicates, sources, advisories
+    Deny,
     /// Cause every fault of a collection in a private nginx, and judge what nginx-probe says (needs root)
     Zoo(zoo::Args),
 }
@@ -69,6 +74,8 @@ fn main() -> ExitCode {
         Task::Bench(args) => bench::run(&repo, &args),
         Task::Fuzz(args) => fuzz::run(&repo, &args),
         Task::Vm(args) => vm::run(&repo, &args),
+        Task::Package(args) => package::run(&repo, &args),
+        Task::Deny => package::deny::run(&repo),
         Task::Zoo(args) => zoo::run(&repo, &args),
     };
     match result {
