@@ -117,11 +117,12 @@ fn line(arg: &Arg, flag: &str) -> Option<String> {
         .find(|line| !line.contains('\n') && RunOptions::from_toml(line).is_ok())
 }
 
-/// The default that the help names.
+/// The default that the help names, where it is a value and not a description.
 fn default(arg: &Arg) -> Option<String> {
     let help = help(arg);
     let (_, rest) = help.rsplit_once("[default: ")?;
-    Some(rest.split_once(']')?.0.to_owned())
+    let default = rest.split_once(']')?.0;
+    (!default.contains(' ')).then(|| default.to_owned())
 }
 
 fn help(arg: &Arg) -> String {
