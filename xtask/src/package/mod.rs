@@ -43,6 +43,9 @@ pub(crate) struct Args {
     /// For this machine (repeatable) [default: the one that this runs on]
     #[arg(long, value_name = "ARCH")]
     arch: Vec<Arch>,
+    /// Say that the package for Debian's kin is of this version: a higher one tries an upgrade
+    #[arg(long, value_name = "VERSION")]
+    deb_version: Option<String>,
     /// Judge the packages with lintian and rpmlint, and the dependencies as `cargo xtask deny` does
     #[arg(long)]
     check: bool,
@@ -59,7 +62,7 @@ pub(crate) fn run(repo: &Path, args: &Args) -> Result<()> {
     for arch in archs {
         let staged = Staged::new(repo, arch)?;
         if !args.rpm {
-            let deb = staged.deb(repo, None)?;
+            let deb = staged.deb(repo, args.deb_version.as_deref())?;
             if args.check {
                 check::deb(&deb)?;
             }
@@ -93,6 +96,7 @@ pub(crate) fn run(repo: &Path, args: &Args) -> Result<()> {
 ///
 /// # Errors
 /// When a part of it cannot be built.
+#[allow(dead_code, reason = "of the test on a booted host")]
 pub(crate) fn deb(repo: &Path) -> Result<PathBuf> {
     Staged::new(repo, Arch::native()?)?.deb(repo, None)
 }
@@ -101,6 +105,7 @@ pub(crate) fn deb(repo: &Path) -> Result<PathBuf> {
 ///
 /// # Errors
 /// When a part of it cannot be built.
+#[allow(dead_code, reason = "of the test on a booted host")]
 pub(crate) fn deb_of_version(repo: &Path, version: &str) -> Result<PathBuf> {
     Staged::new(repo, Arch::native()?)?.deb(repo, Some(version))
 }
