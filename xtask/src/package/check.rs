@@ -19,7 +19,8 @@ pub(crate) fn deb(package: &Path) -> Result<()> {
             "debian",
             "--allow-root",
             "--info",
-            "--no-tag-display-limit",
+            "--tag-display-limit",
+            "0",
         ])
         .args(["--fail-on", "error,warning"])
         .arg(package);

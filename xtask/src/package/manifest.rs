@@ -17,9 +17,10 @@ pub(crate) struct About<'a> {
 const SUMMARY: &str = "Tells why clients get HTTP 500s from nginx";
 /// The description of both packages. cargo-deb marks its empty line as Debian wants it.
 const DESCRIPTION: &str = "\
-Watches every nginx of the host from the kernel (eBPF), reads the logs that nginx
-writes anyway, and says of each failed response whose it was and why: an
-upstream, the configuration, a crash, the OOM killer, descriptors, limits.
+Watches every nginx of the host from the kernel (eBPF), reads the logs
+that nginx writes anyway, and says of each failed response whose it was
+and why: an upstream, the configuration, a crash, the OOM killer,
+descriptors, limits.
 
 It exports Prometheus metrics, keeps a journal of incidents, and asks for no
 change of nginx.
