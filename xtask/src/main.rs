@@ -54,12 +54,15 @@ enum Task {
     Bench(bench::Args),
     /// Feed the parsers with hostile input, found by chance and by coverage (needs nightly Rust)
     Fuzz(fuzz::Args),
-    /// Run the kernel half's tests on another kernel, in a virtual machine
+    /// Run the kernel half's tests on another kernel, or the package on a whole Debian, in a virtual machine
     Vm(vm::Args),
     /// Make packages for Debian's kin and for RPM's, with a bill of materials, in target/package
     Package(package::Args),
     /// Judge the dependencies by deny.toml: licenses, duplicates, sources, advisories
     Deny,
+    /// What `vm --systemd` runs inside the guest
+    #[command(hide = true)]
+    InsideGuest,
     /// Cause every fault of a collection in a private nginx, and judge what nginx-probe says (needs root)
     Zoo(zoo::Args),
 }
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Task::Vm(args) => vm::run(&repo, &args),
         Task::Package(args) => package::run(&repo, &args),
         Task::Deny => package::deny::run(&repo),
+        Task::InsideGuest => vm::booted::guest::run(),
         Task::Zoo(args) => zoo::run(&repo, &args),
     };
     match result {

@@ -76,6 +76,10 @@ pub(crate) struct Run<'a> {
     pub(crate) kernel: &'a Path,
     /// Its first file system.
     pub(crate) image: &'a Path,
+    /// Words for the kernel, beside those about the console.
+    pub(crate) words: &'a str,
+    /// Disks, of which nothing changes: what the guest writes is gone with it.
+    pub(crate) disks: &'a [PathBuf],
     /// Where all that it says is kept.
     pub(crate) log: &'a Path,
     /// How long it may take.
@@ -186,7 +190,14 @@ impl Qemu {
             .arg(run.image)
             // Without the kernel's own lines among ours. A panic reboots at once, and a reboot ends
             // qemu.
-            .args(["-append", "console=ttyS0 loglevel=1 panic=-1"]);
+            .arg("-append")
+            .arg(format!("console=ttyS0 loglevel=1 panic=-1 {}", run.words));
+        for disk in run.disks {
+            // A comma would begin another option.
+            let path = disk.display().to_string().replace(',', ",,");
+            qemu.arg("-drive")
+                .arg(format!("file={path},format=raw,if=virtio,snapshot=on"));
+        }
         qemu
     }
 }
