@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use nginx_probe_tests::metrics;
 use nginx_probe_tests::wait::{DEADLINE, until_true};
 
@@ -85,8 +85,13 @@ pub(super) fn package(host: &mut Host, report: &mut Report) -> Result<()> {
         ("UnitFileState", "enabled"),
     ] {
         let seen = show(AGENT, property)?;
-        report.equal(property, &expected.to_owned(), &seen);
+        report.equal(
+            &format!("{property} of the agent's unit is {expected}"),
+            &expected.to_owned(),
+            &seen,
+        );
     }
+    ensure!(started.code == Some(0), "the agent does not run");
     host.wait_agent()?;
     let up = metrics::sum(&host.metrics()?, "nginx_workers", &[("nginx", INSTANCE)]);
     report.check(
