@@ -129,7 +129,7 @@ impl Qemu {
                     pending.extend_from_slice(&bytes);
                     while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
                         let line: Vec<u8> = pending.drain(..=end).collect();
-                        let line = String::from_utf8_lossy(&line);
+                        let line = printable(&line);
                         let line = line.trim_end();
                         writeln!(log, "{line}").context("writing the guest's log")?;
                         if table.line(line) {
@@ -158,7 +158,7 @@ impl Qemu {
                 let seconds = started.elapsed().as_secs();
                 let part = table.current().unwrap_or("boot");
                 // A test's name comes before its end: the line is not whole yet.
-                let pending = String::from_utf8_lossy(&pending);
+                let pending = printable(&pending);
                 eprintln!("… {part} after {seconds} s: {}", pending.trim_end());
             }
         }
@@ -200,6 +200,14 @@ impl Qemu {
         }
         qemu
     }
+}
+
+/// Without what would move the reader's own cursor: an init may ask the console what it is.
+fn printable(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    text.chars()
+        .filter(|one| *one == '\t' || !one.is_control())
+        .collect()
 }
 
 fn this_kernel() -> String {

@@ -168,7 +168,9 @@ impl Host {
         let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         let since = format!("@{}", seconds.as_secs());
         let mut lines = Vec::new();
-        for about in [&["-u", AGENT, "-n", SHOWN][..], &["-k", "-n", "4"]] {
+        let of_unit = ["-u", AGENT, "-n", SHOWN];
+        let of_kernel = ["-k", "-g", "nginx-probe", "-n", "4"];
+        for about in [&of_unit[..], &of_kernel] {
             let mut command = Command::new("journalctl");
             command.args([
                 "-q",

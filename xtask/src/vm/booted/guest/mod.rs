@@ -89,6 +89,8 @@ pub(crate) fn run() -> Result<()> {
     let wanted = fs::read_to_string(Path::new(FOLDER).join(PARTS)).unwrap_or_default();
     let wanted: Vec<&str> = wanted.lines().collect();
     let mut host = Host::new()?;
+    // systemd may have asked the console what it is: that is no line of ours.
+    println!();
     for part in ALL {
         let chosen = wanted.is_empty() || wanted.contains(&part.name);
         if part.need == Need::Alone && !chosen {

@@ -49,7 +49,13 @@ pub(super) fn upgrade(host: &mut Host, report: &mut Report) -> Result<()> {
     host.take_counts()?;
     host.ask(["/cycle/upgraded".to_owned()], 500)?;
     let mark = host.counted().clone();
-    let told = host.expect(report, &[("response 500 redirect_cycle", 1)]);
+    let told = host.expect(
+        report,
+        &[
+            ("response 500 redirect_cycle", 1),
+            ("incident redirect_cycle", 1),
+        ],
+    );
     told.with_context(|| format!("before it was {mark:?}"))
 }
 
