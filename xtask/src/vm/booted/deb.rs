@@ -96,17 +96,15 @@ fn pack(root: &Path, to: &Path) -> Result<()> {
 
 /// A control file with a higher version.
 fn raised(control: &str) -> String {
-    control
-        .lines()
-        .map(|line| {
-            let more = if line.starts_with("Version:") {
-                HIGHER
-            } else {
-                ""
-            };
-            format!("{}{more}\n", line.trim_end())
-        })
-        .collect()
+    let mut text = String::new();
+    for line in control.lines() {
+        text.push_str(line.trim_end());
+        if line.starts_with("Version:") {
+            text.push_str(HIGHER);
+        }
+        text.push('\n');
+    }
+    text
 }
 
 #[cfg(test)]
