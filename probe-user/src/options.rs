@@ -2,6 +2,7 @@
 
 mod diagnose;
 mod file;
+mod host;
 mod incidents;
 mod journal;
 mod value;
@@ -146,6 +147,9 @@ pub struct RunOptions {
     /// addresses of clients are in it
     #[arg(long, env = "NGINX_PROBE_RECORD", value_name = "FILE")]
     pub record: Option<PathBuf>,
+    /// The host's name in records, for an agent in a container [default: as uname(2) says]
+    #[arg(long, env = "NGINX_PROBE_HOST", value_name = "NAME")]
+    pub host: Option<String>,
     /// `log-level` of the configuration file; the flag is one of every command.
     #[arg(skip)]
     #[serde(deserialize_with = "level")]

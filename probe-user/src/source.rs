@@ -326,10 +326,10 @@ pub fn of_error_path<'a>(
 #[must_use]
 pub fn of_kernel_log(opened: &io::Result<KernelLog>) -> Verdict {
     match opened {
-        Ok(_) => Verdict::ok(KMSG_PATH),
+        Ok(log) => Verdict::ok(log.way()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Verdict::bad(
             format!("{KMSG_PATH} does not exist"),
-            "in a container, mount the host's /dev/kmsg; OOM kills are still seen, without limit",
+            "give the agent CAP_SYSLOG; OOM kills are still seen, without limit",
         ),
         Err(error) => Verdict::bad(
             format!("cannot open {KMSG_PATH}: {error}"),

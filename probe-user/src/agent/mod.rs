@@ -277,12 +277,3 @@ impl Agent {
         }
     }
 }
-
-/// The host's name, as records carry it.
-#[must_use]
-pub fn host_name() -> String {
-    rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned()
-}

@@ -65,6 +65,7 @@ impl RunOptions {
             hang_after: self.hang_after.or(file.hang_after),
             responses: self.responses.or(file.responses),
             record: self.record.or(file.record),
+            host: self.host.or(file.host),
             log_level: self.log_level.or(file.log_level),
         }
     }
