@@ -30,6 +30,7 @@ pub mod offline;
 pub mod oom;
 pub mod options;
 pub mod package_files;
+pub mod privileges;
 pub mod proc;
 pub mod processes;
 pub mod recording;

@@ -9,7 +9,7 @@ use log::LevelFilter;
 use nginx_probe::{
     agent, diagnose, doctor, incidents, offline,
     options::{Cli, Command},
-    package_files, replay,
+    package_files, privileges, replay,
     sinks::{messages, printable::printable},
 };
 
@@ -25,6 +25,9 @@ fn main() -> ExitCode {
         match std::mem::take(options).with_file() {
             Ok(whole) => **options = whole,
             Err(error) => return blind(&error),
+        }
+        if let Err(error) = privileges::choose_user(options.user.as_deref()) {
+            return blind(&error);
         }
     }
     let of_file = match &cli.command {

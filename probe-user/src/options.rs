@@ -150,6 +150,9 @@ pub struct RunOptions {
     /// The host's name in records, for an agent in a container [default: as uname(2) says]
     #[arg(long, env = "NGINX_PROBE_HOST", value_name = "NAME")]
     pub host: Option<String>,
+    /// Go on as this user once everything is attached [default: as who started it]
+    #[arg(long, env = "NGINX_PROBE_USER", value_name = "NAME")]
+    pub user: Option<String>,
     /// `log-level` of the configuration file; the flag is one of every command.
     #[arg(skip)]
     #[serde(deserialize_with = "level")]

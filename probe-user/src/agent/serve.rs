@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use aya::maps::{MapData, RingBuf};
-use caps::Capability;
 use tokio::{
     io::unix::AsyncFd,
     signal::unix::{SignalKind, signal},
@@ -50,12 +49,13 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
         None => None,
     };
     let journal = open::journal(&options, &metrics)?;
+    open::state(&options)?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let console = Console::new(options.output.unwrap_or_else(Output::for_stdout));
     let console = console.context("cannot start a thread for standard output")?;
     let (mut agent, events) = Agent::start(&options, Arc::clone(&metrics), journal, Some(console))?;
-    privileges::drop_unneeded(agent.attaches_later());
+    agent.give_up_privileges()?;
     if let Some(listener) = listener {
         tokio::spawn(http::serve(listener, Arc::clone(&metrics)));
     }
@@ -103,7 +103,7 @@ pub async fn watch(
     start::check(&options.watch)?;
     let metrics = Arc::new(Metrics::new());
     let (mut agent, events) = Agent::start(options, Arc::clone(&metrics), None, None)?;
-    privileges::drop_unneeded(agent.attaches_later());
+    agent.give_up_privileges()?;
     let before = metrics.encode()?;
     begun(&metrics);
     let settled = async {
@@ -149,10 +149,11 @@ impl Kept {
 }
 
 impl Agent {
-    /// What attaching to the functions of an nginx that comes later needs.
-    fn attaches_later(&self) -> &'static [Capability] {
+    fn give_up_privileges(&self) -> anyhow::Result<()> {
+        let loaded = self.fleet.kernel().loaded().is_some();
         let way = self.fleet.kernel().loaded().and_then(Kernel::entry_way);
-        way.and_then(Result::ok).map_or(&[], EntryWay::needs)
+        let attaching = way.and_then(Result::ok).map(EntryWay::needs);
+        privileges::give_up(loaded, attaching)
     }
 
     /// Gives everything its turn until `end`, or until nobody reads what is written.

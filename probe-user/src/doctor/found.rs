@@ -177,7 +177,7 @@ impl Found {
     }
 
     /// Whether nginx's own counters are served somewhere, and can be asked for there.
-    pub(super) fn stub_status(&self, fleet: &Fleet<NoTracking>, source: &Source) -> Verdict {
+    pub(super) fn stub_status(fleet: &Fleet<NoTracking>, source: &Source) -> Verdict {
         let served = fleet.masters().filter_map(|(_, _, config)| config);
         let served: Vec<_> = served.flat_map(stub_status::endpoints).collect();
         let missing = source::missing_capabilities(source.needs);

@@ -95,7 +95,7 @@ pub fn run(options: &DoctorOptions) -> anyhow::Result<bool> {
                 Stem::AccessLog => found.logs(true, options),
                 Stem::ErrorLog => found.logs(false, options),
                 Stem::Processes => found.processes(fleet.proc(), source),
-                Stem::StubStatus => found.stub_status(&fleet, source),
+                Stem::StubStatus => found::Found::stub_status(&fleet, source),
             };
             Check {
                 name: source.stem.as_str().to_owned(),

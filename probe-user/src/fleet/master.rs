@@ -12,6 +12,10 @@ const MAX_OWED: usize = 1024;
 
 /// A running master.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is something else that was seen of it"
+)]
 pub(super) struct Master {
     pub pid: u32,
     pub instance: Instance,

@@ -31,7 +31,7 @@ impl Selection {
         self.masters
             .iter()
             .copied()
-            .chain(self.pid_files.iter().filter_map(read_pid))
+            .chain(self.pid_files.iter().filter_map(|file| read_pid(file)))
     }
 
     /// The pid files that hold this process id.
@@ -65,7 +65,7 @@ impl Selection {
     }
 }
 
-fn read_pid(path: &PathBuf) -> Option<u32> {
+fn read_pid(path: &Path) -> Option<u32> {
     named::pid_in(Path::new("/proc"), path).ok().flatten()
 }
 

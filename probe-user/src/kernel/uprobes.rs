@@ -201,9 +201,8 @@ fn try_ways(ebpf: &mut Ebpf, multi: &Result<Multi, MultiError>) -> Result<EntryW
         }
     };
     let admin = Lowered::new(Capability::CAP_SYS_ADMIN);
-    let without = match attach_multi(multi, ANSWER, &file, 0) {
-        Ok(_) => return Ok(EntryWay::Multi),
-        Err(error) => error,
+    let Err(without) = attach_multi(multi, ANSWER, &file, 0) else {
+        return Ok(EntryWay::Multi);
     };
     if try_perf(ebpf, &file).is_ok() {
         return Ok(EntryWay::Perf { admin: false });

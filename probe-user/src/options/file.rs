@@ -66,6 +66,7 @@ impl RunOptions {
             responses: self.responses.or(file.responses),
             record: self.record.or(file.record),
             host: self.host.or(file.host),
+            user: self.user.or(file.user),
             log_level: self.log_level.or(file.log_level),
         }
     }

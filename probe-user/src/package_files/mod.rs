@@ -4,10 +4,7 @@
 mod configuration;
 mod manual;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use anyhow::Context as _;
 use clap::CommandFactory as _;
@@ -27,14 +24,14 @@ const PROGRAM: &str = "nginx-probe";
 /// have.
 pub fn write(folder: &Path) -> anyhow::Result<()> {
     let configuration = configuration::text(&Cli::command())?;
-    put(folder.join("config.toml"), configuration.as_bytes())?;
+    put(&folder.join("config.toml"), configuration.as_bytes())?;
     for (name, page) in manual::pages(&visible())? {
-        put(folder.join("man").join(name), &page)?;
+        put(&folder.join("man").join(name), &page)?;
     }
     for shell in SHELLS {
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut visible(), PROGRAM, &mut script);
-        put(folder.join("completions").join(shell.to_string()), &script)?;
+        put(&folder.join("completions").join(shell.to_string()), &script)?;
     }
     Ok(())
 }
@@ -55,12 +52,12 @@ pub fn visible() -> clap::Command {
         .subcommands(commands.filter(|command| !command.is_hide_set()))
 }
 
-fn put(path: PathBuf, content: &[u8]) -> anyhow::Result<()> {
+fn put(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
-    fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))
+    fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The bill of materials: what the agent is made of, in CycloneDX's format.
+//! The bill of materials: what the agent is made of, in the format `CycloneDX`.
 
 use std::fs;
 use std::os::unix::fs::symlink;
