@@ -16,6 +16,7 @@ pub mod certificate;
 pub mod cgroup;
 pub mod client;
 pub mod command;
+pub mod container;
 pub mod exhaustion;
 pub mod faults;
 pub mod full_listener;

@@ -35,12 +35,14 @@ const BACKENDS: [&str; 4] = [
     "uwsgi-core",
     "uwsgi-plugin-python3",
 ];
-const TITLES: [&str; 5] = [
+const CONTAINERS: [&str; 3] = ["crun", "libyajl2", "libseccomp2"];
+const TITLES: [&str; 6] = [
     "fetching and unpacking the compiler for the kernel half",
     "fetching and unpacking LLVM, for its linker",
     "building its linker, bpf-linker",
     "fetching and unpacking nginx and logrotate, for the tests",
     "fetching and unpacking PHP and uWSGI, for the tests",
+    "fetching and unpacking crun, for the tests",
 ];
 
 /// Tools that are in place.
@@ -99,6 +101,7 @@ fn is_complete(tools: &Tools) -> bool {
     has_compiler(tools)
         && tools.has("nginx", &NGINX.join(" "))
         && tools.has("backends", &BACKENDS.join(" "))
+        && tools.has("containers", &CONTAINERS.join(" "))
         && llvm_major(tools).is_ok_and(|llvm| {
             tools.has("llvm", &llvm_packages(llvm).join(" "))
                 && tools.has("linker", &linker_recipe(tools, llvm))
@@ -109,7 +112,7 @@ fn complete(tools: &Tools) -> Result<()> {
     eprintln!("setting up {}", tools.folder().display());
     let mut archive = Archive::new(tools);
     let mut steps = Steps::new(TITLES.len());
-    let [compiler, llvm, linker, nginx, backends] = TITLES;
+    let [compiler, llvm, linker, nginx, backends, containers] = TITLES;
 
     if has_compiler(tools) {
         steps.skip(compiler);
@@ -148,6 +151,7 @@ fn complete(tools: &Tools) -> Result<()> {
     for (title, part, packages) in [
         (nginx, "nginx", &NGINX[..]),
         (backends, "backends", &BACKENDS),
+        (containers, "containers", &CONTAINERS),
     ] {
         let recipe = packages.join(" ");
         if tools.has(part, &recipe) {
