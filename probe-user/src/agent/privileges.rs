@@ -36,7 +36,7 @@ pub(super) fn give_up(loaded: bool, attaching: Option<&[Capability]>) -> anyhow:
     let mut calls = vec![Calls::Files, Calls::Changes, Calls::Sockets, Calls::Events];
     if loaded {
         capabilities.extend(LOADED);
-        calls.push(Calls::Maps);
+        calls.extend([Calls::Maps, Calls::KernelLog]);
     }
     if let Some(attaching) = attaching.filter(|_| loaded) {
         capabilities.extend(attaching);

@@ -19,6 +19,8 @@ pub enum Calls {
     Attach,
     /// Entering the network namespace of a container.
     Namespaces,
+    /// The kernel log, where its device cannot be opened.
+    KernelLog,
 }
 
 /// What every thread does: memory, locks, time, its own end, reading and writing what is open. Which
@@ -171,6 +173,7 @@ impl Calls {
             Self::Maps => &[libc::SYS_bpf],
             Self::Attach => &[libc::SYS_bpf, libc::SYS_perf_event_open],
             Self::Namespaces => &[libc::SYS_setns],
+            Self::KernelLog => &[libc::SYS_syslog],
         }
     }
 }
