@@ -108,13 +108,5 @@ pub(super) fn run(repo: &Path, options: &Options<'_>) -> Result<()> {
         },
     )?;
 
-    println!("\n{}", table.text());
-    println!("all that the guest said: {}", log.display());
-    if !table.is_done() {
-        bail!("the guest did not come to its end; --timeout sets how long it may take");
-    }
-    match table.failed() {
-        0 => Ok(()),
-        failed => bail!("{failed} failed on Debian {}", options.release),
-    }
+    super::conclude(&table, &log, &format!("Debian {}", options.release))
 }
