@@ -1,6 +1,7 @@
 //! The command line, the environment and the configuration file of `run`.
 
 mod diagnose;
+mod doctor;
 mod file;
 mod host;
 mod incidents;
@@ -20,6 +21,7 @@ use serde::Deserialize;
 
 pub use self::{
     diagnose::DiagnoseOptions,
+    doctor::DoctorOptions,
     incidents::IncidentsOptions,
     journal::JournalSize,
     value::{Follow, LogOption, OrNone},
@@ -240,17 +242,6 @@ pub struct WatchOptions {
         value_parser = BoolishValueParser::new()
     )]
     pub no_logs: Option<bool>,
-}
-
-/// Options of `doctor`.
-#[derive(Clone, Debug, Args)]
-pub struct DoctorOptions {
-    /// How to write the result [default: text]
-    #[arg(long, env = "NGINX_PROBE_OUTPUT", default_value = "text")]
-    pub output: Output,
-    /// Which nginx to look at
-    #[command(flatten)]
-    pub watch: WatchOptions,
 }
 
 /// Options of `logs`.

@@ -22,6 +22,8 @@ use crate::build;
 use crate::progress::Steps;
 use crate::setup;
 
+use self::table::Table;
+
 /// How much longer than on an idle machine a test waits for what ought to happen.
 const PATIENCE: u32 = 5;
 const FOLDER: &str = "target/vm";
@@ -125,6 +127,15 @@ pub(crate) fn run(repo: &Path, args: &Args) -> Result<()> {
         },
     )?;
 
+    conclude(
+        &table,
+        &log,
+        &format!("the kernel of Debian {}", args.release),
+    )
+}
+
+/// Shows what came of a guest, and fails unless all of it went well.
+fn conclude(table: &Table, log: &Path, on: &str) -> Result<()> {
     println!("\n{}", table.text());
     println!("all that the guest said: {}", log.display());
     if !table.is_done() {
@@ -132,6 +143,6 @@ pub(crate) fn run(repo: &Path, args: &Args) -> Result<()> {
     }
     match table.failed() {
         0 => Ok(()),
-        failed => bail!("{failed} failed on the kernel of Debian {}", args.release),
+        failed => bail!("{failed} failed on {on}"),
     }
 }

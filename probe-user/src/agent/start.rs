@@ -199,8 +199,10 @@ pub(super) fn probes(
         let verdict = source::of_probes(stem, loaded.as_ref().map(|(kernel, _)| kernel));
         report(stem, &verdict, metrics);
     }
-    if let Ok((kernel, _)) = &loaded {
-        let verdict = source::of_error_path(kernel.entry_way(), std::iter::empty());
+    if let Ok((kernel, _)) = &loaded
+        && let Some(way) = kernel.entry_way()
+    {
+        let verdict = source::of_error_path(Some(way), std::iter::empty());
         report(Stem::ErrorPath, &verdict, metrics);
     }
     let opened = KernelLog::open(KMSG_PATH.as_ref());

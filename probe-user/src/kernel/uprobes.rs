@@ -101,9 +101,10 @@ impl EntryError {
     #[must_use]
     pub fn fix(&self) -> &'static str {
         if self.is_permission() {
-            "allow CAP_SYS_ADMIN to the agent: Linux before 6.6 asks for it here (for the service: \
-             cp /usr/share/doc/nginx-probe/examples/sys-admin.conf \
-             /etc/systemd/system/nginx-probe.service.d/ and restart it)"
+            "allow it CAP_SYS_ADMIN, which Linux before 6.6 asks for here; for the service: install -D \
+             -m 644 -t /etc/systemd/system/nginx-probe.service.d \
+             /usr/share/nginx-probe/systemd/sys-admin.conf && systemctl daemon-reload && systemctl \
+             restart nginx-probe"
         } else {
             "the rest goes on without it; --log-level debug says more"
         }

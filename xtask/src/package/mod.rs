@@ -96,18 +96,8 @@ pub(crate) fn run(repo: &Path, args: &Args) -> Result<()> {
 ///
 /// # Errors
 /// When a part of it cannot be built.
-#[allow(dead_code, reason = "of the test on a booted host")]
 pub(crate) fn deb(repo: &Path) -> Result<PathBuf> {
     Staged::new(repo, Arch::native()?)?.deb(repo, None)
-}
-
-/// Makes the package as [`deb`] does, but says that it is of another version: a higher one upgrades it.
-///
-/// # Errors
-/// When a part of it cannot be built.
-#[allow(dead_code, reason = "of the test on a booted host")]
-pub(crate) fn deb_of_version(repo: &Path, version: &str) -> Result<PathBuf> {
-    Staged::new(repo, Arch::native()?)?.deb(repo, Some(version))
 }
 
 /// Where packages are left.

@@ -35,16 +35,11 @@ fn beside(root: &Root, path: &str, other: impl Fn() + Sync) -> usize {
                 other();
             }
         });
-        let found = (0..LOOKUPS).filter(|_| match text_of(root, path) {
-            Ok(text) => {
-                assert_eq!(text, "inside", "{root:?}");
-                true
-            }
-            Err(_) => false,
-        });
-        let found = found.count();
+        let found = (0..LOOKUPS).filter_map(|_| text_of(root, path).ok());
+        let found: Vec<_> = found.collect();
         over.store(true, Ordering::Relaxed);
-        found
+        assert!(found.iter().all(|text| text == "inside"), "{root:?}");
+        found.len()
     })
 }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::machine;
+use crate::package;
 use crate::progress::Steps;
 use crate::setup;
 
@@ -63,9 +64,9 @@ pub(super) fn run(repo: &Path, options: &Options<'_>) -> Result<()> {
         );
     }
     guest::check_names(options.parts)?;
-    let package: PathBuf = match options.package {
-        Some(package) => package.to_path_buf(),
-        None => deb::build(repo)?,
+    let deb: PathBuf = match options.package {
+        Some(deb) => deb.to_path_buf(),
+        None => package::deb(repo)?,
     };
     let tools = setup::ensure()?.tools;
     let mut steps = Steps::new(3);
@@ -90,7 +91,7 @@ pub(super) fn run(repo: &Path, options: &Options<'_>) -> Result<()> {
     fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let payload = folder.join("payload.tar");
     steps.step("packing what the guest is to try", |_| {
-        payload::write(&payload, &package, options)
+        payload::write(&payload, &deb, options)
     })?;
     let log = folder.join(format!("{}-systemd.log", options.release));
     let table = qemu.run(
@@ -107,13 +108,5 @@ pub(super) fn run(repo: &Path, options: &Options<'_>) -> Result<()> {
         },
     )?;
 
-    println!("\n{}", table.text());
-    println!("all that the guest said: {}", log.display());
-    if !table.is_done() {
-        bail!("the guest did not come to its end; --timeout sets how long it may take");
-    }
-    match table.failed() {
-        0 => Ok(()),
-        failed => bail!("{failed} failed on Debian {}", options.release),
-    }
+    super::conclude(&table, &log, &format!("Debian {}", options.release))
 }
