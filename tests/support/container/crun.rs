@@ -91,6 +91,13 @@ impl Container {
         self.pid
     }
 
+    /// Fails when the container has ended.
+    pub fn ensure_runs(&mut self) -> Result<()> {
+        let ended = self.child.try_wait()?;
+        ensure!(ended.is_none(), "the container ended: {ended:?}");
+        Ok(())
+    }
+
     /// What it wrote to standard output so far.
     #[must_use]
     pub fn stdout(&self) -> String {

@@ -7,6 +7,7 @@ pub mod proof;
 pub mod root;
 
 use std::fs::File;
+use std::os::fd::AsFd as _;
 use std::thread;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -19,7 +20,7 @@ pub fn in_network_of<T: Send>(pid: u32, work: impl FnOnce() -> Result<T> + Send)
     // Namespaces are a thread's own.
     thread::scope(|scope| {
         let thread = scope.spawn(|| {
-            move_into_link_name_space((&namespace).into(), Some(LinkNameSpaceType::Network))
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
                 .with_context(|| format!("entering the network namespace of {pid}"))?;
             work()
         });
