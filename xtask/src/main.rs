@@ -10,6 +10,7 @@ mod build;
 mod debian;
 mod demo;
 mod fuzz;
+mod image;
 mod inner;
 mod interrupt;
 mod kernel_half;
@@ -58,6 +59,8 @@ enum Task {
     Vm(vm::Args),
     /// Make packages for Debian's kin and for RPM's, with a bill of materials, in target/package
     Package(package::Args),
+    /// Make an image for container runtimes, an OCI layout in target/image
+    Image(image::Args),
     /// Judge the dependencies by deny.toml: licenses, duplicates, sources, advisories
     Deny,
     /// What `vm --systemd` runs inside the guest
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         Task::Fuzz(args) => fuzz::run(&repo, &args),
         Task::Vm(args) => vm::run(&repo, &args),
         Task::Package(args) => package::run(&repo, &args),
+        Task::Image(args) => image::run(&repo, &args),
         Task::Deny => package::deny::run(&repo),
         Task::InsideGuest => vm::booted::guest::run(),
         Task::Zoo(args) => zoo::run(&repo, &args),

@@ -15,8 +15,8 @@ use crate::wait::{DEADLINE, until};
 
 /// The node that the pod believes to be on.
 pub const NODE: &str = "node-1";
-/// Of the image's `ENTRYPOINT`.
-const ENTRYPOINT: &str = "/usr/bin/nginx-probe";
+/// The program of the image, which the manifests do not name.
+pub const ENTRYPOINT: &str = "/usr/bin/nginx-probe";
 /// What the usual default profiles refuse whoever has no `CAP_SYS_ADMIN`.
 const REFUSED: [&str; 15] = [
     "add_key",

@@ -1,12 +1,12 @@
 //! `cargo xtask package`: what an operator installs.
 
-mod arch;
+pub(crate) mod arch;
 mod cargo_tools;
 mod check;
 mod cross;
 pub(crate) mod deny;
-mod glibc;
-mod licenses;
+pub(crate) mod glibc;
+pub(crate) mod licenses;
 mod manifest;
 mod sbom;
 mod stage;
