@@ -70,3 +70,6 @@ pub(super) fn give_up(loaded: bool, attaching: Option<&[Capability]>) -> anyhow:
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
