@@ -15,6 +15,7 @@ mod inner;
 mod interrupt;
 mod kernel_half;
 mod linker;
+mod manifests;
 mod package;
 mod progress;
 mod setup;
@@ -61,6 +62,8 @@ enum Task {
     Package(package::Args),
     /// Make an image for container runtimes, an OCI layout in target/image
     Image(image::Args),
+    /// Render the chart and the manifests for Kustomize, and check them against the API of Kubernetes
+    Manifests,
     /// Judge the dependencies by deny.toml: licenses, duplicates, sources, advisories
     Deny,
     /// What `vm --systemd` runs inside the guest
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
         Task::Vm(args) => vm::run(&repo, &args),
         Task::Package(args) => package::run(&repo, &args),
         Task::Image(args) => image::run(&repo, &args),
+        Task::Manifests => manifests::run(&repo),
         Task::Deny => package::deny::run(&repo),
         Task::InsideGuest => vm::booted::guest::run(),
         Task::Zoo(args) => zoo::run(&repo, &args),
