@@ -45,6 +45,34 @@ http {
     }
 }
 ";
+/// The same as controllers of gateways and ingresses write theirs: logs go to the container's own streams,
+/// and counters are served on a socket in its root.
+const OF_A_CONTROLLER: &str = "
+user nobody nogroup;
+worker_processes 2;
+pid /run/nginx/nginx.pid;
+error_log stderr notice;
+events { worker_connections 256; }
+http {
+    access_log /dev/stdout;
+    client_body_temp_path /tmp/body;
+    proxy_temp_path /tmp/proxy;
+    fastcgi_temp_path /tmp/fastcgi;
+    uwsgi_temp_path /tmp/uwsgi;
+    scgi_temp_path /tmp/scgi;
+    server {
+        listen unix:/run/nginx/nginx-status.sock;
+        access_log off;
+        location /stub_status { stub_status; }
+    }
+    server {
+        listen 80;
+        root /html;
+        location /dead { proxy_pass http://127.0.0.1:82; }
+        location /cycle { rewrite ^ /cycle; }
+    }
+}
+";
 /// More than any worker may use that is to be killed for its memory.
 const LARGE: u64 = 512 * 1024 * 1024;
 /// What a runtime gives to an ordinary container, as far as nginx uses it.
@@ -62,18 +90,28 @@ const CAPABILITIES: [&str; 6] = [
 pub struct ContainedNginx {
     container: Container,
     root: TempDir,
+    pid_file: &'static str,
 }
 
 impl ContainedNginx {
-    /// Starts it and waits until it answers.
+    /// Starts one that writes its logs into files of its root, and waits until it answers.
     pub fn start() -> Result<Self> {
+        Self::with(CONFIGURATION, "/run/nginx.pid")
+    }
+
+    /// Starts one whose logs go to the container's standard output and error, and waits until it answers.
+    pub fn of_a_controller() -> Result<Self> {
+        Self::with(OF_A_CONTROLLER, "/run/nginx/nginx.pid")
+    }
+
+    fn with(configuration: &str, pid_file: &'static str) -> Result<Self> {
         let tools = Tools::find()?;
         let root = tempfile::Builder::new()
             .prefix("nginx-probe-nginx-root-")
             .tempdir()?;
         let mut files = Root::new(root.path()).with_unpacked(&tools.path(""), tools.library_path());
         files.program(&tools.nginx(), "/usr/sbin/nginx")?;
-        files.file("/etc/nginx/nginx.conf", CONFIGURATION.as_bytes())?;
+        files.file("/etc/nginx/nginx.conf", configuration.as_bytes())?;
         files.file(
             "/etc/passwd",
             b"root:x:0:0::/:/bin/false\nnobody:x:65534:65534::/:/bin/false\n",
@@ -83,7 +121,7 @@ impl ContainedNginx {
         for folder in [
             "/var/log/nginx",
             "/var/lib/nginx",
-            "/run",
+            "/run/nginx",
             "/proc",
             "/dev",
             "/sys",
@@ -97,7 +135,9 @@ impl ContainedNginx {
             "hostname": "web-1",
             "process": {
                 "user": {"uid": 0, "gid": 0},
-                "args": ["/usr/sbin/nginx", "-g", "daemon off;"],
+                "args": ["/usr/sbin/nginx", "-c", "/etc/nginx/nginx.conf", "-g", "daemon off;"],
+                // A runtime's; nginx writes its title over them.
+                "env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOSTNAME=web-1"],
                 "cwd": "/",
                 "noNewPrivileges": true,
                 "capabilities": {
@@ -116,13 +156,14 @@ impl ContainedNginx {
         let nginx = Self {
             container: Container::start(&config)?,
             root,
+            pid_file,
         };
         let answers = until_true("the contained nginx answers", DEADLINE, || {
             Ok(nginx.get("/") == Answer::Status(200))
         });
         answers.with_context(|| nginx.container.told())?;
-        let pid_file = fs::read_to_string(nginx.root.path().join("run/nginx.pid"))?;
-        ensure!(pid_file.trim() == "1", "it is not alone: {pid_file}");
+        let pid = fs::read_to_string(nginx.file(pid_file.trim_start_matches('/')))?;
+        ensure!(pid.trim() == "1", "it is not alone: {pid}");
         Ok(nginx)
     }
 
@@ -140,6 +181,12 @@ impl ContainedNginx {
             .iter()
             .filter(|seen| seen.title.starts_with("nginx: worker process"));
         workers.map(|seen| seen.pid).collect()
+    }
+
+    /// Its pid file, in its own root.
+    #[must_use]
+    pub fn pid_file(&self) -> &'static str {
+        self.pid_file
     }
 
     /// Requests a path in its network namespace, with a client that is in no other one.

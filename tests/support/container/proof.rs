@@ -1,8 +1,11 @@
 //! What has to be true of the agent in its pod, beside an nginx in another container.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+
+use serde_json::Value;
 
 use super::nginx::ContainedNginx;
 use super::pod::{AgentPod, NODE, shipped};
@@ -15,19 +18,10 @@ use crate::wait::{DEADLINE, until_true};
 
 /// Smaller than the file that a worker reads into its memory.
 const LIMIT: u64 = 64 << 20;
-/// Sources that have to be up in a pod as it is shipped.
-const SOURCES: [&str; 10] = [
-    "lifecycle",
-    "signals",
-    "oom",
-    "requests",
-    "error_path",
-    "kernel_log",
-    "config",
-    "access_log",
-    "error_log",
-    "processes",
-];
+/// Sources that look into the network namespaces of containers, which takes `CAP_SYS_ADMIN`.
+const IN_OTHER_NETWORKS: [&str; 2] = ["backends", "listen_queue"];
+/// Sources that read files which nginx writes.
+const LOGS: [&str; 2] = ["access_log", "error_log"];
 
 /// Runs the agent of this root in the pod that is shipped, causes faults in another container's nginx,
 /// and gives what was found, in lines.
@@ -38,23 +32,17 @@ pub fn run(agent_root: &Path) -> Result<Vec<String>> {
     agent.wait_ready()?;
     let mut found = vec!["/healthz answered 200 on the pod's own address".to_owned()];
 
-    sources(&agent)?;
-    found.push(format!("up without CAP_SYS_ADMIN: {}", SOURCES.join(", ")));
+    sources(&agent, &IN_OTHER_NETWORKS)?;
+    found.push(format!(
+        "every source is up but {}",
+        IN_OTHER_NETWORKS.join(", ")
+    ));
     for (path, status, cause, times) in [
         ("/app", 500, "upstream_response", 3),
         ("/cycle", 500, "redirect_cycle", 2),
         ("/dead", 502, "upstream_refused", 2),
     ] {
-        for _ in 0..times {
-            let answer = nginx.get(path);
-            ensure!(
-                answer == Answer::Status(status),
-                "{path} answered {answer:?}"
-            );
-        }
-        let incident = agent.wait_for(cause, |record| opens(record, cause))?;
-        ensure!(incident["host"] == NODE, "not the node's name: {incident}");
-        counted(&agent, status, cause, times)?;
+        let incident = failures(&nginx, &agent, path, status, cause, times)?;
         found.push(format!(
             "{times} × {status}: {}, {} ({})",
             cause, incident["summary"], incident["instance"]
@@ -77,6 +65,10 @@ pub fn run(agent_root: &Path) -> Result<Vec<String>> {
         exit["sender"]["pid"] == std::process::id(),
         "another sender: {exit}"
     );
+    let labels = [("reason", "killed"), ("signal", "SIGKILL")];
+    until_true("the kill is counted", DEADLINE, || {
+        Ok(sum(&agent, "nginx_worker_exits_total", &labels)? > 0.5)
+    })?;
     found.push(format!(
         "SIGKILL of a worker: killed by {}",
         exit["sender"]["comm"]
@@ -97,6 +89,47 @@ pub fn run(agent_root: &Path) -> Result<Vec<String>> {
     Ok(found)
 }
 
+/// Runs the same agent beside an nginx that logs to its container's streams, which no file of a root is:
+/// verdicts then come from the kernel alone, and counters from the socket in the root.
+pub fn without_logs(agent_root: &Path) -> Result<Vec<String>> {
+    let nginx = ContainedNginx::of_a_controller()?;
+    let mut set = shipped()?;
+    // Whatever else runs on this machine may have logs.
+    let master = nginx.master().to_string();
+    list(&mut set, "/args")?.extend(["--master".into(), master.into()]);
+    let mut agent = AgentPod::start(agent_root, &set, None)?;
+    agent.wait_ready()?;
+    let mut found = Vec::new();
+    for (path, status, cause, times) in [
+        ("/cycle", 500, "redirect_cycle", 2),
+        ("/dead", 502, "upstream_refused", 2),
+    ] {
+        failures(&nginx, &agent, path, status, cause, times)?;
+        found.push(format!("{times} × {status}: {cause}, with no log"));
+    }
+    sources(&agent, &[&IN_OTHER_NETWORKS[..], &LOGS].concat())?;
+    until_true("counters of the socket", DEADLINE, || {
+        Ok(sum(&agent, "nginx_up", &[])? > 0.5)
+    })?;
+    found.push("nginx's own counters were had from the socket in its root".to_owned());
+    let told = agent.container.told();
+    let status = agent.container.stop()?;
+    ensure!(status == Some(0), "the agent ended with {status:?}\n{told}");
+    Ok(found)
+}
+
+/// Runs the same agent with `CAP_SYS_ADMIN` too, as the component `sys-admin` and the chart's `sysAdmin` do:
+/// nothing is left that it cannot look at.
+pub fn with_sys_admin(agent_root: &Path) -> Result<String> {
+    let mut set = shipped()?;
+    list(&mut set, "/securityContext/capabilities/add")?.push("SYS_ADMIN".into());
+    let _nginx = ContainedNginx::start()?;
+    let mut agent = AgentPod::start(agent_root, &set, None)?;
+    agent.wait_ready()?;
+    sources(&agent, &[])?;
+    Ok("every source is up with CAP_SYS_ADMIN".to_owned())
+}
+
 /// What `doctor` says in the pod; it has to find nothing wrong beside an nginx of another container.
 pub fn doctor(agent_root: &Path) -> Result<String> {
     let _nginx = ContainedNginx::start()?;
@@ -107,19 +140,53 @@ pub fn doctor(agent_root: &Path) -> Result<String> {
     Ok(agent.container.stdout())
 }
 
-fn sources(agent: &AgentPod) -> Result<()> {
-    let up = |source: &&str| -> Result<bool> {
-        Ok(sum(agent, "nginx_probe_source_up", &[("source", source)])? > 0.5)
-    };
-    let mut down = Vec::new();
-    let all = until_true("every source is up", DEADLINE, || {
-        down = SOURCES
-            .into_iter()
-            .filter(|source| !up(source).unwrap_or(false))
-            .collect();
-        Ok(down.is_empty())
+/// A list of the manifest's container.
+fn list<'a>(set: &'a mut Value, inside: &str) -> Result<&'a mut Vec<Value>> {
+    let pointer = format!("/spec/template/spec/containers/0{inside}");
+    set.pointer_mut(&pointer)
+        .and_then(Value::as_array_mut)
+        .with_context(|| format!("the manifest has no list {pointer}"))
+}
+
+/// Causes failures, and gives the incident that the agent opened for them once each was counted.
+fn failures(
+    nginx: &ContainedNginx,
+    agent: &AgentPod,
+    path: &str,
+    status: u16,
+    cause: &str,
+    times: u32,
+) -> Result<Value> {
+    for _ in 0..times {
+        let answer = nginx.get(path);
+        ensure!(
+            answer == Answer::Status(status),
+            "{path} answered {answer:?}"
+        );
+    }
+    // This nginx's: there may be others on the machine.
+    let incident = agent.wait_for(cause, |record| {
+        let instance = record["instance"].as_str().unwrap_or_default();
+        opens(record, cause) && instance.ends_with(nginx.pid_file())
+    })?;
+    ensure!(incident["host"] == NODE, "not the node's name: {incident}");
+    counted(agent, &incident, status, times)?;
+    Ok(incident)
+}
+
+/// Waits until every source is up, but for these, which have to be down.
+fn sources(agent: &AgentPod, down: &[&str]) -> Result<()> {
+    let expected: BTreeSet<String> = down.iter().map(|&source| source.to_owned()).collect();
+    let mut last = BTreeSet::new();
+    let settled = until_true("the sources", DEADLINE, || {
+        let (_, text) = agent.get("/metrics")?;
+        let states = metrics::by_label(&text, "nginx_probe_source_up", "source");
+        ensure!(!states.is_empty(), "no source is told of: {text}");
+        let down = states.into_iter().filter(|(_, up)| *up < 0.5);
+        last = down.map(|(source, _)| source).collect();
+        Ok(last == expected)
     });
-    all.with_context(|| format!("down: {down:?}\n{}", agent.container.told()))
+    settled.with_context(|| format!("down: {last:?}\n{}", agent.container.told()))
 }
 
 fn out_of_memory(nginx: &ContainedNginx, agent: &AgentPod) -> Result<String> {
@@ -142,9 +209,16 @@ fn out_of_memory(nginx: &ContainedNginx, agent: &AgentPod) -> Result<String> {
     Ok(format!("OOM kill of a worker: {}", exit["memory"]))
 }
 
-fn counted(agent: &AgentPod, code: u16, cause: &str, times: u32) -> Result<()> {
+/// Waits until so many failed responses were counted as the incident says.
+fn counted(agent: &AgentPod, incident: &Value, code: u16, times: u32) -> Result<()> {
     let code = code.to_string();
-    let labels = [("code", code.as_str()), ("cause", cause)];
+    let field = |name: &str| incident[name].as_str().unwrap_or_default();
+    let cause = field("cause");
+    let labels = [
+        ("nginx", field("instance")),
+        ("code", code.as_str()),
+        ("cause", cause),
+    ];
     let mut last = 0.0;
     let counted = until_true("the failed responses are counted", DEADLINE, || {
         last = sum(agent, "nginx_http_error_responses_total", &labels)?;
