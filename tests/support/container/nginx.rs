@@ -40,8 +40,8 @@ http {
         location /app { proxy_pass http://127.0.0.1:81; }
         location /dead { proxy_pass http://127.0.0.1:82; }
         location /cycle { rewrite ^ /cycle; }
-        # The whole file is read into one buffer.
-        location /large { sendfile off; output_buffers 1 512m; }
+        # The whole file is read into one buffer, past the page cache.
+        location /large { sendfile off; directio 1m; output_buffers 1 512m; }
     }
 }
 ";

@@ -48,14 +48,10 @@ pub fn run(agent_root: &Path) -> Result<Vec<String>> {
             cause, incident["summary"], incident["instance"]
         ));
     }
-    ensure!(
-        sum(
-            &agent,
-            "nginx_probe_log_lines_total",
-            &[("result", "parsed")]
-        )? >= 7.0,
-        "the access log of the other root was not read"
-    );
+    until_true("the access log of the other root is read", DEADLINE, || {
+        let parsed = [("result", "parsed")];
+        Ok(sum(&agent, "nginx_probe_log_lines_total", &parsed)? >= 7.0)
+    })?;
 
     let killed = *nginx.workers().first().context("no worker")?;
     signal(killed, Signal::KILL)?;
