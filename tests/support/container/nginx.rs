@@ -35,6 +35,11 @@ http {
         return 500;
     }
     server {
+        listen unix:/run/nginx/nginx-status.sock;
+        access_log off;
+        location /stub_status { stub_status; }
+    }
+    server {
         listen 80;
         root /html;
         location /app { proxy_pass http://127.0.0.1:81; }
@@ -73,6 +78,7 @@ http {
     }
 }
 ";
+const NOBODY: u32 = 65534;
 /// More than any worker may use that is to be killed for its memory.
 const LARGE: u64 = 512 * 1024 * 1024;
 /// What a runtime gives to an ordinary container, as far as nginx uses it.
@@ -118,17 +124,14 @@ impl ContainedNginx {
         )?;
         files.file("/etc/group", b"root:x:0:\nnogroup:x:65534:\n")?;
         files.file("/html/index.html", b"static\n")?;
-        for folder in [
-            "/var/log/nginx",
-            "/var/lib/nginx",
-            "/run/nginx",
-            "/proc",
-            "/dev",
-            "/sys",
-        ] {
+        for folder in ["/var/lib/nginx", "/run/nginx", "/proc", "/dev", "/sys"] {
             files.folder(folder, 0o755)?;
         }
         files.folder("/tmp", 0o1777)?;
+        // Its user's alone, as some images have it.
+        files.folder("/var/log/nginx", 0o700)?;
+        let logs = root.path().join("var/log/nginx");
+        std::os::unix::fs::chown(logs, Some(NOBODY), Some(NOBODY))?;
         fs::File::create(root.path().join("html/large"))?.set_len(LARGE)?;
         let config = json!({
             "ociVersion": "1.0.2",
