@@ -1,6 +1,7 @@
 //! An nginx in a container of its own: its root, its processes, its network.
 
 use std::fs;
+use std::os::unix::fs::{chown, symlink};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
@@ -60,6 +61,7 @@ error_log stderr notice;
 events { worker_connections 256; }
 http {
     access_log /dev/stdout;
+    access_log /var/log/nginx/access.log;
     client_body_temp_path /tmp/body;
     proxy_temp_path /tmp/proxy;
     fastcgi_temp_path /tmp/fastcgi;
@@ -131,7 +133,10 @@ impl ContainedNginx {
         // Its user's alone, as some images have it.
         files.folder("/var/log/nginx", 0o700)?;
         let logs = root.path().join("var/log/nginx");
-        std::os::unix::fs::chown(logs, Some(NOBODY), Some(NOBODY))?;
+        chown(&logs, Some(NOBODY), Some(NOBODY))?;
+        if configuration == OF_A_CONTROLLER {
+            symlink("/dev/stdout", logs.join("access.log"))?;
+        }
         fs::File::create(root.path().join("html/large"))?.set_len(LARGE)?;
         let config = json!({
             "ociVersion": "1.0.2",
