@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-
 use serde_json::Value;
 
 use super::nginx::ContainedNginx;
@@ -55,8 +54,9 @@ pub fn run(agent_root: &Path) -> Result<Vec<String>> {
 
     let killed = *nginx.workers().first().context("no worker")?;
     signal(killed, Signal::KILL)?;
-    let exit = agent.wait_for("the kill", |record| is_exit(record, "killed"))?;
-    ensure!(exit["pid"] == killed, "another worker: {exit}");
+    let exit = agent.wait_for("the kill", |record| {
+        is_exit(record, "killed") && record["pid"] == killed
+    })?;
     ensure!(
         exit["sender"]["pid"] == std::process::id(),
         "another sender: {exit}"
@@ -188,11 +188,14 @@ fn sources(agent: &AgentPod, down: &[&str]) -> Result<()> {
 fn out_of_memory(nginx: &ContainedNginx, agent: &AgentPod) -> Result<String> {
     let group = Cgroup::new(LIMIT)?;
     until_true("both workers", DEADLINE, || Ok(nginx.workers().len() == 2))?;
-    for worker in nginx.workers() {
-        group.add(worker)?;
+    let workers = nginx.workers();
+    for worker in &workers {
+        group.add(*worker)?;
     }
     let answer = nginx.get("/large");
-    let exit = agent.wait_for("the OOM kill", |record| is_exit(record, "oom_kill"));
+    let exit = agent.wait_for("the OOM kill", |record| {
+        is_exit(record, "oom_kill") && workers.iter().any(|worker| record["pid"] == *worker)
+    });
     let exit = exit.with_context(|| format!("/large answered {answer:?}"))?;
     ensure!(
         exit["memory"]["limit_bytes"] == LIMIT,
