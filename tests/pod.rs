@@ -42,6 +42,13 @@ fn an_nginx_that_logs_to_its_containers_streams_gets_its_verdicts_from_the_kerne
 }
 
 #[test]
+fn an_nginx_of_another_container_is_found_with_what_is_shipped() -> Result<()> {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    println!("{}", proof::unaided(image()?.path())?);
+    Ok(())
+}
+
+#[test]
 fn nothing_is_hidden_from_a_pod_that_may_enter_networks() -> Result<()> {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     println!("{}", proof::with_sys_admin(image()?.path())?);

@@ -22,12 +22,11 @@ const IN_OTHER_NETWORKS: [&str; 2] = ["backends", "listen_queue"];
 /// Sources that read files which nginx writes.
 const LOGS: [&str; 2] = ["access_log", "error_log"];
 
-/// Runs the agent of this root in the pod that is shipped, causes faults in another container's nginx,
-/// and gives what was found, in lines.
+/// Runs the agent of this root in the pod that is shipped, told which nginx to watch, causes faults in
+/// that one, and gives what was found, in lines.
 pub fn run(agent_root: &Path) -> Result<Vec<String>> {
-    let set = shipped()?;
     let nginx = ContainedNginx::start()?;
-    let mut agent = AgentPod::start(agent_root, &set, None)?;
+    let mut agent = AgentPod::start(agent_root, &shipped_for(&nginx)?, None)?;
     agent.wait_ready()?;
     let mut found = vec!["/healthz answered 200 on the pod's own address".to_owned()];
 
@@ -89,11 +88,7 @@ pub fn run(agent_root: &Path) -> Result<Vec<String>> {
 /// verdicts then come from the kernel alone, and counters from the socket in the root.
 pub fn without_logs(agent_root: &Path) -> Result<Vec<String>> {
     let nginx = ContainedNginx::of_a_controller()?;
-    let mut set = shipped()?;
-    // Whatever else runs on this machine may have logs.
-    let master = nginx.master().to_string();
-    list(&mut set, "/args")?.extend(["--master".into(), master.into()]);
-    let mut agent = AgentPod::start(agent_root, &set, None)?;
+    let mut agent = AgentPod::start(agent_root, &shipped_for(&nginx)?, None)?;
     agent.wait_ready()?;
     let mut found = Vec::new();
     for (path, status, cause, times) in [
@@ -117,23 +112,43 @@ pub fn without_logs(agent_root: &Path) -> Result<Vec<String>> {
 /// Runs the same agent with `CAP_SYS_ADMIN` too, as the component `sys-admin` and the chart's `sysAdmin` do:
 /// nothing is left that it cannot look at.
 pub fn with_sys_admin(agent_root: &Path) -> Result<String> {
-    let mut set = shipped()?;
+    let nginx = ContainedNginx::start()?;
+    let mut set = shipped_for(&nginx)?;
     list(&mut set, "/securityContext/capabilities/add")?.push("SYS_ADMIN".into());
-    let _nginx = ContainedNginx::start()?;
     let mut agent = AgentPod::start(agent_root, &set, None)?;
     agent.wait_ready()?;
     sources(&agent, &[])?;
     Ok("every source is up with CAP_SYS_ADMIN".to_owned())
 }
 
-/// What `doctor` says in the pod; it has to find nothing wrong beside an nginx of another container.
+/// Runs the pod with nothing but what is shipped: it finds the nginx of another container by itself.
+pub fn unaided(agent_root: &Path) -> Result<String> {
+    let nginx = ContainedNginx::start()?;
+    let mut agent = AgentPod::start(agent_root, &shipped()?, None)?;
+    agent.wait_ready()?;
+    let incident = failures(&nginx, &agent, "/cycle", 500, "redirect_cycle", 2)?;
+    Ok(format!("found by itself: {}", incident["instance"]))
+}
+
+/// What `doctor` says in the pod of an nginx in another container; it has to find nothing wrong.
 pub fn doctor(agent_root: &Path) -> Result<String> {
-    let _nginx = ContainedNginx::start()?;
-    let mut agent = AgentPod::start(agent_root, &shipped()?, Some(&["doctor"]))?;
+    let nginx = ContainedNginx::start()?;
+    let master = nginx.master().to_string();
+    let arguments = ["doctor", "--master", &master];
+    let mut agent = AgentPod::start(agent_root, &shipped()?, Some(&arguments))?;
     let status = agent.container.wait()?;
     let said = agent.container.told();
     ensure!(status == Some(0), "doctor ended with {status:?}; {said}");
     Ok(agent.container.stdout())
+}
+
+/// The manifest, with one more argument: sources that are down for whatever else runs on this machine
+/// would be no news.
+fn shipped_for(nginx: &ContainedNginx) -> Result<Value> {
+    let mut set = shipped()?;
+    let master = nginx.master().to_string();
+    list(&mut set, "/args")?.extend(["--master".into(), master.into()]);
+    Ok(set)
 }
 
 /// A list of the manifest's container.

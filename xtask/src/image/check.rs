@@ -35,6 +35,7 @@ pub(crate) fn run(image: &Path) -> Result<()> {
     let said =
         progress::output(&mut version).context("starting the agent in its own root alone")?;
     eprintln!("in a chroot of it: {}", said.trim());
+    eprintln!("{}", proof::unaided(root)?);
     for line in proof::run(root)? {
         eprintln!("{line}");
     }
