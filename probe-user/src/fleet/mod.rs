@@ -4,9 +4,11 @@
 //! itself; what it cannot know (titles, configuration) is read here, after the fact: a title is
 //! set some time after the fork, so a process is looked at until it says what it is.
 
+mod attempt;
 mod births;
 mod children;
 mod deaths;
+mod down;
 mod master;
 mod process;
 mod promote;
@@ -16,6 +18,7 @@ mod select;
 mod serving;
 mod settle;
 mod slots;
+mod unit;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -77,6 +80,9 @@ pub struct Fleet<T> {
     fallen: VecDeque<u32>,
     /// What the messages are that workers have for their error logs.
     messages: Messages,
+    /// Instances whose last master has ended.
+    ends: down::Ends,
+    budget: attempt::Budget,
     /// Workers that were found without a master.
     strays: HashSet<u32>,
     /// When the children of masters are listed next, where no record tells of them.
@@ -116,6 +122,8 @@ impl<T: Track> Fleet<T> {
             facts: Vec::new(),
             fallen: VecDeque::new(),
             messages: Messages::default(),
+            ends: down::Ends::new(),
+            budget: attempt::Budget::default(),
             strays: HashSet::new(),
             list_ns: 0,
             version: 0,
@@ -133,9 +141,8 @@ impl<T: Track> Fleet<T> {
             Record::Signal(signal) => self.signalled(pid, signal, time_ns),
             Record::Crash(crash) => self.crashed(pid, crash),
             Record::Oom(oom) => {
-                if let Some(process) = self.processes.get_mut(&pid) {
-                    process.oom = Some(oom.rss_pages.saturating_mul(page_size()));
-                }
+                let bytes = oom.rss_pages.saturating_mul(page_size());
+                self.marked_by_oom(pid, bytes, time_ns);
             }
             Record::Request(request) => self.answered(request),
             Record::Errno(failure) => self.call_failed(failure),

@@ -2,7 +2,12 @@
 
 use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
-use super::{Fleet, Track, master::Master, process::Kind};
+use super::{
+    Fleet, Track,
+    master::Master,
+    process::Kind,
+    unit::{Unit, identity},
+};
 use crate::{
     clock::boot_ns_now,
     config,
@@ -43,7 +48,11 @@ impl<T: Track> Fleet<T> {
         let mut master = Master::new(pid, instance.clone(), generation);
         master.config = config;
         master.read_ns = boot_ns_now();
-        master.is_init = self.proc.inner_pid(pid) == Some(1);
+        master.inner_pid = self.proc.inner_pid(pid).unwrap_or(pid);
+        master.is_init = master.inner_pid == 1;
+        let root = master.config.as_ref().map(|config| &*config.root);
+        master.unit = Unit::of(&self.proc, pid, root);
+        self.ends.remove(&instance);
         let upgrade = self.masters.contains_key(&parent).then_some(Upgrade {
             old_master: parent,
             new_master: pid,
@@ -135,10 +144,7 @@ fn warn_of(pid: u32, config: &io::Result<config::Master>) {
 
 /// Whether two masters see the same files.
 fn same_root(one: Option<&config::Master>, other: Option<&config::Master>) -> bool {
-    let identity = |config: &config::Master| {
-        let stat = config.root.stat(Path::new("/")).ok()?;
-        Some((stat.st_dev, stat.st_ino))
-    };
+    let identity = |config: &config::Master| identity(&config.root);
     match (one.and_then(identity), other.and_then(identity)) {
         (Some(one), Some(other)) => one == other,
         _ => false,

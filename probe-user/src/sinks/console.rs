@@ -324,6 +324,7 @@ mod tests {
         let reload = Reload {
             result: ReloadResult::Ok,
             generation: 2,
+            detail: None,
         };
         let name = "/run/\u{1b}]0;x\u{7}\n12:00  forged";
         let (time, host) = (Time::now(), String::new());

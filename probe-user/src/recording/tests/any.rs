@@ -80,6 +80,7 @@ fn event() -> BoxedStrategy<Event> {
                 exit_code: ended.2,
                 sender: ended.3,
                 orphans,
+                detail: None,
             })
         }),
         (any::<bool>(), any::<u32>()).prop_map(|(ok, generation)| {
@@ -88,7 +89,11 @@ fn event() -> BoxedStrategy<Event> {
             } else {
                 ReloadResult::Failed
             };
-            Event::Reload(Reload { result, generation })
+            Event::Reload(Reload {
+                result,
+                generation,
+                detail: None,
+            })
         }),
         any::<[u32; 3]>().prop_map(|[old_master, new_master, generation]| {
             Event::Upgrade(Upgrade {
