@@ -1,7 +1,9 @@
 //! The command line, the environment and the configuration file of `run`.
 
 mod diagnose;
+mod doctor;
 mod file;
+mod host;
 mod incidents;
 mod journal;
 mod value;
@@ -19,6 +21,7 @@ use serde::Deserialize;
 
 pub use self::{
     diagnose::DiagnoseOptions,
+    doctor::DoctorOptions,
     incidents::IncidentsOptions,
     journal::JournalSize,
     value::{Follow, LogOption, OrNone},
@@ -80,6 +83,12 @@ pub enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+    /// Write manual pages, completions and an example of the configuration file into a folder
+    #[command(hide = true)]
+    PackageFiles {
+        /// Where to
+        folder: PathBuf,
+    },
 }
 
 /// Options of `run`; each is a key of the configuration file too.
@@ -140,6 +149,12 @@ pub struct RunOptions {
     /// addresses of clients are in it
     #[arg(long, env = "NGINX_PROBE_RECORD", value_name = "FILE")]
     pub record: Option<PathBuf>,
+    /// The host's name in records, for an agent in a container [default: as uname(2) says]
+    #[arg(long, env = "NGINX_PROBE_HOST", value_name = "NAME")]
+    pub host: Option<String>,
+    /// Go on as this user once everything is attached [default: as who started it]
+    #[arg(long, env = "NGINX_PROBE_USER", value_name = "NAME")]
+    pub user: Option<String>,
     /// `log-level` of the configuration file; the flag is one of every command.
     #[arg(skip)]
     #[serde(deserialize_with = "level")]
@@ -227,17 +242,6 @@ pub struct WatchOptions {
         value_parser = BoolishValueParser::new()
     )]
     pub no_logs: Option<bool>,
-}
-
-/// Options of `doctor`.
-#[derive(Clone, Debug, Args)]
-pub struct DoctorOptions {
-    /// How to write the result [default: text]
-    #[arg(long, env = "NGINX_PROBE_OUTPUT", default_value = "text")]
-    pub output: Output,
-    /// Which nginx to look at
-    #[command(flatten)]
-    pub watch: WatchOptions,
 }
 
 /// Options of `logs`.

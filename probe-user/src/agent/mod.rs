@@ -3,6 +3,7 @@
 mod backends;
 mod counters;
 mod error_path;
+mod heartbeat;
 
 pub(crate) mod logs;
 mod look;
@@ -275,13 +276,4 @@ impl Agent {
             console.finish();
         }
     }
-}
-
-/// The host's name, as records carry it.
-#[must_use]
-pub fn host_name() -> String {
-    rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned()
 }

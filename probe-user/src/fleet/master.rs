@@ -18,12 +18,18 @@ const MAX_OWED: usize = 1024;
 
 /// A running master.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is something else that was seen of it"
+)]
 pub(super) struct Master {
     pub pid: u32,
     pub instance: Instance,
     pub generation: u32,
     /// Its configuration; `None` when it could not be looked at.
     pub config: Option<config::Master>,
+    /// It could not be looked at again after a reload: the configuration is an older one.
+    pub stale: bool,
     /// The code that its workers inherit, kept for a crash after which nothing can be asked.
     pub mappings: Option<Mappings>,
     /// When its configuration was read last, in nanoseconds since boot.
@@ -71,6 +77,7 @@ impl Master {
             instance,
             generation,
             config: None,
+            stale: false,
             mappings: None,
             read_ns: 0,
             settled: false,
