@@ -8,7 +8,7 @@ use std::{fs, path::PathBuf, sync::Arc};
 use super::{Fleet, Track, process::Process, unit::Unit};
 use crate::{
     clock::boot_ns_now,
-    config::{self, Settings, command},
+    config::{self, Build, Settings, command},
     facts::{Event, FailedStart, Instance, Reload, ReloadResult, Task, detail},
     lifecycle::Status,
     rooted::Root,
@@ -49,13 +49,23 @@ impl Budget {
 }
 
 impl Attempt {
+    /// What it is there to do.
+    pub(super) fn task(&self) -> command::Task {
+        self.command.task
+    }
+
+    /// What it is told by its configuration, where its binary is that one.
+    pub(super) fn settings_by(&self, build: &Build) -> Settings {
+        let invocation = &self.command.invocation;
+        Settings::read(&self.root, build, invocation, &self.working_folder)
+    }
+
     /// Whether it is about the instance of that master, and if so whether its service manager ran it.
     fn is_of(&self, unit: &Unit, config: &config::Master) -> bool {
         if !self.unit.may_be_of(unit) {
             return false;
         }
-        let (build, invocation) = (&config.build, &self.command.invocation);
-        let own = Settings::read(&self.root, build, invocation, &self.working_folder);
+        let own = self.settings_by(&config.build);
         let same_file = own.conf_file == config.settings.conf_file;
         let same_pid_file = own.pid_path == config.settings.pid_path;
         match self.command.task {

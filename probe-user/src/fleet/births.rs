@@ -98,6 +98,7 @@ impl<T: Track> Fleet<T> {
             {
                 self.promote(pid);
             }
+            Kind::Candidate if role.is_none() => self.look_at_single(pid),
             Kind::Child(_) => match role {
                 None | Some(config::Role::Master) => {}
                 Some(config::Role::Worker) => self.announce(pid, Role::Worker, false),

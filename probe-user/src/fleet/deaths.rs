@@ -9,7 +9,7 @@ use super::{
 use crate::{
     clock::boot_ns_now,
     crash::{Mappings, Registers, told},
-    facts::{Event, Instance, MasterExit, Memory, Reason, Role, WorkerExit, detail},
+    facts::{Event, Instance, MasterExit, Memory, Reason, Role, Sender, WorkerExit, detail},
     lifecycle::{self, Status},
     requests::Lost,
     signals::{self, Sent},
@@ -143,7 +143,7 @@ impl<T: Track> Fleet<T> {
             master.owe_replacement(time_ns);
         }
         let fell = sender.is_none() && self.fallen.contains(&process.parent);
-        let stopped = self.is_stopped(process.parent, &child.instance);
+        let stopped = self.is_stopped(process.parent, &child.instance, sender.as_ref());
         let killed = reason == Reason::Killed;
         let by_master = (killed && stopped)
             || sender
@@ -175,18 +175,16 @@ impl<T: Track> Fleet<T> {
         self.settle_end(&child.instance, Some(reason), time_ns);
     }
 
-    /// Whether a master was told to end, or its nginx was with it.
-    fn is_stopped(&self, master: u32, instance: &Instance) -> bool {
-        self.masters.get(&master).map_or_else(
-            || {
-                let ended = self
-                    .ends
-                    .get(instance)
-                    .filter(|ended| ended.master == master);
-                ended.is_some_and(|ended| ended.stop.is_some())
-            },
-            |master| master.stop.is_some(),
-        )
+    /// Whether a signal is part of a master's stop: whoever stopped its service ended what was left.
+    fn is_stopped(&self, master: u32, instance: &Instance, sender: Option<&Sender>) -> bool {
+        let (stop, unit) = if let Some(master) = self.masters.get(&master) {
+            (master.stop.as_ref(), &master.unit)
+        } else if let Some(ended) = self.ends.get(instance).filter(|it| it.master == master) {
+            (ended.stop.as_ref(), &ended.unit)
+        } else {
+            return false;
+        };
+        stop.is_some() && sender.is_none_or(|sender| unit.is_managed_by(&self.proc, sender.pid))
     }
 
     /// Whether a master that is still there was sent SIGKILL.

@@ -1,8 +1,8 @@
 //! Instances of which nothing runs any more: who told them to end, and when that is certain.
 
-use std::{collections::HashMap, io::Read as _};
+use std::collections::HashMap;
 
-use super::{Fleet, Track, master::Master, process::Process, unit::Unit};
+use super::{Fleet, Track, master::Master, orphans::read_pid, process::Process, unit::Unit};
 use crate::{
     clock::{Time, boot_ns_now},
     config,
@@ -14,8 +14,6 @@ use crate::{
 const AFTER_OOM_NS: u64 = 2_000_000_000;
 /// Instances that are remembered after their masters' end, so that a failed start is told of them.
 const MAX_ENDED: usize = 64;
-/// A pid file holds less than this, in bytes.
-const MAX_PID_FILE: u64 = 32;
 
 /// Instances whose last master has ended.
 pub(super) type Ends = HashMap<Instance, Ended>;
@@ -57,11 +55,7 @@ impl Ended {
         let Some(config) = &self.config else {
             return false;
         };
-        let mut text = String::new();
-        let opened = config.root.open_regular(&config.settings.pid_path);
-        let read =
-            opened.is_ok_and(|(file, _)| file.take(MAX_PID_FILE).read_to_string(&mut text).is_ok());
-        read && text.trim().parse() == Ok(self.inner_pid)
+        read_pid(config, &config.settings.pid_path) == Some(self.inner_pid)
     }
 }
 
@@ -77,7 +71,7 @@ impl<T: Track> Fleet<T> {
         }
         let since_oom = master.oom_ns.map(|oom_ns| time_ns.saturating_sub(oom_ns));
         let after_oom = since_oom.filter(|since_ns| *since_ns <= AFTER_OOM_NS);
-        let managed = |sender: &Sender| sender.pid == 1 || master.unit.runs(&self.proc, sender.pid);
+        let managed = |sender: &Sender| master.unit.is_managed_by(&self.proc, sender.pid);
         master.stop = Some(Stop {
             time: Time::of_boot_ns(time_ns),
             signal: signals::name(sent.signal),

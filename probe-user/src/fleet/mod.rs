@@ -10,6 +10,7 @@ mod children;
 mod deaths;
 mod down;
 mod master;
+mod orphans;
 mod process;
 mod promote;
 mod reload;
@@ -17,11 +18,12 @@ mod scan;
 mod select;
 mod serving;
 mod settle;
+mod single;
 mod slots;
 mod unit;
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     time::Duration,
 };
 
@@ -84,7 +86,7 @@ pub struct Fleet<T> {
     ends: down::Ends,
     budget: attempt::Budget,
     /// Workers that were found without a master.
-    strays: HashSet<u32>,
+    strays: orphans::Strays,
     /// When the children of masters are listed next, where no record tells of them.
     list_ns: u64,
     /// Counts changes of masters and their settings.
@@ -124,7 +126,7 @@ impl<T: Track> Fleet<T> {
             messages: Messages::default(),
             ends: down::Ends::new(),
             budget: attempt::Budget::default(),
-            strays: HashSet::new(),
+            strays: orphans::Strays::default(),
             list_ns: 0,
             version: 0,
         }
@@ -195,19 +197,6 @@ impl<T: Track> Fleet<T> {
             }
         }
         counts
-    }
-
-    /// Workers that run on without a master: their own has died, before the agent came or since.
-    pub fn orphans(&mut self) -> usize {
-        let proc = &self.proc;
-        self.strays.retain(|pid| {
-            let title = proc.title(*pid).unwrap_or_default();
-            config::Role::of_title(&title).is_some_and(|role| role != config::Role::Master)
-        });
-        let of_no_master = self.processes.values().filter(|process| {
-            process.child().is_some() && !self.masters.contains_key(&process.parent)
-        });
-        of_no_master.count() + self.strays.len()
     }
 
     /// Where processes are looked up.

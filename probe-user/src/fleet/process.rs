@@ -35,6 +35,8 @@ pub(super) struct Process {
     pub attempt: Option<Arc<Attempt>>,
     /// It called itself a master, though it is none that is followed.
     pub was_master: bool,
+    /// Whether it is a whole nginx by itself, once that was looked at.
+    pub single: Option<bool>,
     /// When its title is looked at next, and how long to wait after that.
     pub look: Option<Look>,
 }
@@ -140,6 +142,7 @@ impl Process {
             crash: None,
             attempt: None,
             was_master: false,
+            single: None,
             look: Some(Look::soon()),
         }
     }

@@ -92,7 +92,7 @@ impl<T: Track> Fleet<T> {
     /// A master's pid file names its instance, and a master that follows another in the same place
     /// goes on with its name. Two containers may have the same path: the second goes by its
     /// process id, so that nothing is mixed up.
-    fn name(&self, pid: u32, config: Option<&config::Master>) -> (Instance, u32) {
+    pub(super) fn name(&self, pid: u32, config: Option<&config::Master>) -> (Instance, u32) {
         let path = config
             .map(|config| printable(&config.settings.pid_path))
             .unwrap_or_default();
@@ -155,6 +155,6 @@ fn same_root(one: Option<&config::Master>, other: Option<&config::Master>) -> bo
 }
 
 /// A path from a configuration, which may hold any byte, fit for a label and a terminal.
-fn printable(path: &Path) -> String {
+pub(super) fn printable(path: &Path) -> String {
     path.to_string_lossy().replace(char::is_control, "?")
 }

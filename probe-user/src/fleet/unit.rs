@@ -33,10 +33,15 @@ impl Unit {
         }
     }
 
+    /// Whether a process is the service manager of this service, or what that runs for it.
+    pub(super) fn is_managed_by(&self, proc: &Proc, pid: u32) -> bool {
+        pid == 1 || self.runs(proc, pid)
+    }
+
     /// Whether that process runs in the control group of this service, or in one of those within.
     /// What somebody runs at a terminal shares the group of the terminal's session, which is no
     /// service.
-    pub(super) fn runs(&self, proc: &Proc, pid: u32) -> bool {
+    fn runs(&self, proc: &Proc, pid: u32) -> bool {
         let other = cgroup(&proc.root().join(pid.to_string()));
         other.is_some_and(|other| self.holds(&other))
     }
