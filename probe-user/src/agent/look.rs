@@ -115,8 +115,9 @@ impl Agent {
         let logs = self.logs.as_ref();
         self.gone.retain(|instance, since| {
             // Its next line would bring the series back.
-            let keep =
-                now.since(*since) < KEEP_SERIES || logs.is_some_and(|logs| logs.reads(instance));
+            let keep = now.since(*since) < KEEP_SERIES
+                || logs.is_some_and(|logs| logs.reads(instance))
+                || self.correlator.has_open(instance);
             if !keep {
                 self.metrics.forget(instance);
                 if let Some(counters) = &mut self.counters {

@@ -225,6 +225,12 @@ impl Correlator {
         self.open.contains_key(&(instance.clone(), cause))
     }
 
+    /// Whether an incident is open on that instance.
+    #[must_use]
+    pub fn has_open(&self, instance: &Instance) -> bool {
+        self.open.keys().any(|(of, _)| of == instance)
+    }
+
     /// Changes with all that [`Self::tick`] changes, but for what it says and its present time.
     pub(crate) fn extent(&self) -> [usize; 4] {
         [

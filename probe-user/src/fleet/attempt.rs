@@ -28,6 +28,8 @@ pub(super) struct Attempt {
     root: Root,
     working_folder: PathBuf,
     unit: Unit,
+    /// When it began to run that program, in nanoseconds since boot.
+    began_ns: u64,
 }
 
 /// How many configurations were read in the present second.
@@ -79,7 +81,7 @@ impl Attempt {
 
 impl<T: Track> Fleet<T> {
     /// What a program that has just begun is there for; nothing when it has ended already.
-    pub(super) fn attempt_of(&self, pid: u32) -> Option<Arc<Attempt>> {
+    pub(super) fn attempt_of(&self, pid: u32, began_ns: u64) -> Option<Arc<Attempt>> {
         let proc_root = self.proc.root();
         let command = config::Command::of(&self.proc.title(pid)?)?;
         let root = Root::of_process(proc_root, pid).ok()?;
@@ -90,6 +92,7 @@ impl<T: Track> Fleet<T> {
             root,
             working_folder: working_folder.unwrap_or_else(|_| PathBuf::from("/")),
             unit,
+            began_ns,
         }))
     }
 
@@ -101,7 +104,9 @@ impl<T: Track> Fleet<T> {
         status: Status,
         now_ns: u64,
     ) {
-        let short = now_ns.saturating_sub(process.started_ns) <= LONGEST_NS;
+        let began = process.attempt.as_ref().map(|attempt| attempt.began_ns);
+        let began_ns = began.unwrap_or(process.started_ns);
+        let short = now_ns.saturating_sub(began_ns) <= LONGEST_NS;
         if status.exit_code == Some(0) || !short || process.was_master {
             return;
         }

@@ -63,7 +63,7 @@ impl<T: Track> Fleet<T> {
             self.processes.remove(&pid);
             return;
         }
-        let attempt = self.attempt_of(pid);
+        let attempt = self.attempt_of(pid, time_ns);
         let started_ns = self
             .proc
             .status(pid)

@@ -32,15 +32,18 @@ const MAX_TOLD: usize = 64;
 pub(super) struct Strays {
     /// By process: when it started, in nanoseconds since boot.
     workers: BTreeMap<u32, u64>,
-    /// When those that are not told of are to be, in nanoseconds since boot.
+    /// Some are not told of.
+    new: bool,
+    /// When they are looked at next, in nanoseconds since boot.
     due_ns: Option<u64>,
-    /// How many of which instance were told of.
-    told: BTreeMap<Instance, u32>,
+    /// Those that were told of.
+    told: BTreeMap<Instance, Vec<u32>>,
 }
 
 impl Strays {
     pub(super) fn add(&mut self, pid: u32, started_ns: u64) {
         if self.workers.len() < MAX_STRAYS && self.workers.insert(pid, started_ns).is_none() {
+            self.new = true;
             self.due_ns.get_or_insert(boot_ns_now() + SETTLED_NS);
         }
     }
@@ -69,18 +72,38 @@ impl<T: Track> Fleet<T> {
         of_no_master.count() + self.strays.len()
     }
 
-    /// Tells of workers that were found without a master, once for each instance.
+    /// Tells of workers that were found without a master, once, and of their end.
     pub(super) fn settle_orphans(&mut self, now_ns: u64) {
         if self.strays.due_ns.is_none_or(|due_ns| due_ns > now_ns) {
             return;
         }
-        self.strays.due_ns = None;
-        for (instance, found) in self.found_orphans() {
+        if std::mem::take(&mut self.strays.new) {
+            self.tell_orphans();
+        }
+        self.orphans(); // those that have ended since are dropped
+        let workers = &self.strays.workers;
+        let ended = |pids: &[u32]| !pids.iter().any(|pid| workers.contains_key(pid));
+        let gone = self.strays.told.extract_if(.., |_, pids| ended(pids));
+        let gone: Vec<_> = gone.map(|(instance, _)| instance).collect();
+        for instance in gone {
+            let (workers, master) = (0, None);
+            self.fact(
+                now_ns,
+                &instance,
+                Event::Orphans(Orphans { workers, master }),
+            );
+        }
+        let any = !self.strays.workers.is_empty();
+        self.strays.due_ns = any.then(|| now_ns.saturating_add(SETTLED_NS));
+    }
+
+    fn tell_orphans(&mut self) {
+        for (instance, (pids, found)) in self.grouped_orphans() {
             let told = self.strays.told.get(&instance);
-            let is_new = told.is_none_or(|told| *told < found.workers);
+            let is_new = told.is_none_or(|told| told.len() < pids.len());
             let full = told.is_none() && self.strays.told.len() >= MAX_TOLD;
             if is_new && !full {
-                self.strays.told.insert(instance.clone(), found.workers);
+                self.strays.told.insert(instance.clone(), pids);
                 self.fact(boot_ns_now(), &instance, Event::Orphans(found));
             }
         }
@@ -88,29 +111,33 @@ impl<T: Track> Fleet<T> {
 
     /// The workers that were found without a master, by the instance that they are of, among those
     /// that are to be followed.
-    pub fn found_orphans(&mut self) -> BTreeMap<Instance, Orphans> {
+    pub fn found_orphans(&mut self) -> impl Iterator<Item = (Instance, Orphans)> {
+        let grouped = self.grouped_orphans().into_iter();
+        grouped.map(|(instance, (_, orphans))| (instance, orphans))
+    }
+
+    fn grouped_orphans(&mut self) -> BTreeMap<Instance, (Vec<u32>, Orphans)> {
         self.orphans(); // those that have ended since are dropped
         let mut by_leaders: BTreeMap<Leaders, Vec<u32>> = BTreeMap::new();
-        for pid in self.strays.workers.keys() {
+        for pid in self.strays.workers.keys().filter(|pid| self.serves(**pid)) {
             if let Some(leaders) = self.proc.leaders(*pid) {
                 by_leaders.entry(leaders).or_default().push(*pid);
             }
         }
-        let mut found = BTreeMap::new();
+        let mut found: BTreeMap<Instance, (Vec<u32>, Orphans)> = BTreeMap::new();
         for (leaders, pids) in by_leaders {
             let Some(instance) = pids.first().and_then(|pid| self.instance_of(*pid, leaders))
             else {
                 continue;
             };
-            let of = found.entry(instance).or_insert(Orphans {
-                workers: 0,
-                master: None,
-            });
-            let workers = pids.iter().filter(|pid| self.serves(**pid)).count();
-            of.workers += u32::try_from(workers).unwrap_or(u32::MAX);
+            let (workers, master) = (0, None);
+            let (all, of) = found
+                .entry(instance)
+                .or_insert_with(|| (Vec::new(), Orphans { workers, master }));
+            of.workers += u32::try_from(pids.len()).unwrap_or(u32::MAX);
             of.master = Some(leaders.session).filter(|pid| self.proc.status(*pid).is_none());
+            all.extend(pids);
         }
-        found.retain(|_, orphans| orphans.workers > 0);
         found
     }
 

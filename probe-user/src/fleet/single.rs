@@ -18,11 +18,12 @@ impl<T: Track> Fleet<T> {
         let Some(process) = self.processes.get(&pid) else {
             return;
         };
-        let young = boot_ns_now().saturating_sub(process.started_ns) < DECIDED_NS;
+        let started_ns = process.started_ns;
+        let young = boot_ns_now().saturating_sub(started_ns) < DECIDED_NS;
         if young || process.single.is_some() || !matches!(process.kind, Kind::Candidate) {
             return;
         }
-        let single = self.attempt_of(pid).is_some_and(|attempt| {
+        let single = self.attempt_of(pid, started_ns).is_some_and(|attempt| {
             let build = config::Build::of_process(self.proc.root(), pid).unwrap_or_default();
             attempt.task() == command::Task::Serve
                 && self.selection.wants(pid)

@@ -1,6 +1,6 @@
 use super::super::tests::{at, correlator, fact, incidents, one, states};
 use super::*;
-use crate::facts::{Event, Role, Sender, Stop, WorkerStart};
+use crate::facts::{Event, MasterExit, Role, Sender, Stop, WorkerStart};
 
 fn master(reason: Reason, orphans: u32, detail: Option<Name>) -> Event {
     Event::MasterExit(MasterExit {
