@@ -1,6 +1,7 @@
 //! An nginx that serves no more: stopped, killed, started in vain, or without a master before the agent came.
 
 use std::fs;
+use std::net::TcpListener;
 
 use anyhow::{Context as _, Result, ensure};
 use nginx_probe_tests::agent::Agent;
@@ -98,6 +99,38 @@ fn a_start_that_fails_after_a_stop_is_an_incident_with_nginxs_own_words() -> Res
 }
 
 #[test]
+fn a_start_that_finds_its_port_taken_says_so() -> Result<()> {
+    let mut nginx = Nginx::builder().start()?;
+    let agent = Agent::watch(&nginx)?;
+    let mut start = nginx.command_line();
+    nginx.quit()?;
+    let taken = TcpListener::bind(("127.0.0.1", nginx.port()))?;
+    ensure!(!start.status().context("nginx")?.success(), "it is refused");
+    let down = agent.wait_for("that it is down", |r| {
+        is(r, "incident") && r["cause"] == "nginx_down" && says(r, "bind() to")
+    })?;
+    assert_eq!(down["detail"], "failed_start", "{down}");
+    drop(taken);
+    agent.stop().map(|_| ())
+}
+
+#[test]
+fn the_first_process_of_a_container_takes_all_with_it() -> Result<()> {
+    let nginx = Nginx::builder().own_namespaces().start()?;
+    let agent = Agent::watch(&nginx)?;
+    signal(nginx.master()?, Signal::KILL)?;
+    let down = agent.wait_for("that it is down", |r| opens(r, "nginx_down"))?;
+    assert_eq!(down["detail"], "killed", "{down}");
+    let records = agent.stop()?;
+    let incidents: Vec<_> = records.iter().filter(|r| is(r, "incident")).collect();
+    ensure!(
+        incidents.iter().all(|r| r["cause"] == "nginx_down"),
+        "{incidents:#?}"
+    );
+    Ok(())
+}
+
+#[test]
 fn a_reload_command_that_is_refused_is_seen_without_a_signal() -> Result<()> {
     let nginx = Nginx::builder().start()?;
     let agent = Agent::watch(&nginx)?;
@@ -153,6 +186,13 @@ fn a_master_that_died_before_the_agent_came_left_orphans() -> Result<()> {
     doctor.args(["doctor", "--pid-file"]).arg(nginx.pid_file());
     let said = finish(&mut doctor, DEADLINE)?.stdout;
     ensure!(said.contains("workers serve on"), "{said}");
+    let mut diagnose = command()?;
+    diagnose
+        .args(["diagnose", "--duration", "3s", "--pid-file"])
+        .arg(nginx.pid_file());
+    let page = finish(&mut diagnose, DEADLINE)?;
+    ensure!(page.code == Some(1), "{page:?}");
+    ensure!(page.stdout.contains("master_died"), "{page:?}");
     agent.stop().map(|_| ())
 }
 

@@ -84,6 +84,19 @@ pub struct Incident {
     pub advice: Vec<String>,
 }
 
+impl Incident {
+    /// Its cause, and what exactly where that is known: `nginx_down (failed_start)`.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let cause = match self.cause {
+            Cause::Unknown => "cause unknown",
+            cause => cause.as_str(),
+        };
+        self.detail
+            .map_or_else(|| cause.to_owned(), |detail| format!("{cause} ({detail})"))
+    }
+}
+
 /// An open incident.
 pub(super) struct Run {
     pub incident: Incident,

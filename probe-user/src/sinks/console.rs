@@ -6,7 +6,7 @@ pub use super::form::Output;
 use super::{form::Form, printable::Printable, queue::Queue};
 use crate::{
     backends::BackendExit,
-    correlator::{Cause, Incident, State, from, of_memory},
+    correlator::{Incident, State, from, of_memory},
     facts::{Crash, MasterExit, Reason, Reload, ReloadResult, Role, WorkerExit},
     records::{Body, Record, Response},
 };
@@ -233,10 +233,7 @@ fn reloaded(reload: &Reload) -> String {
 }
 
 fn incident(out: &mut Page, incident: &Incident) {
-    let cause = match incident.cause {
-        Cause::Unknown => "cause unknown",
-        cause => cause.as_str(),
-    };
+    let cause = incident.title();
     let (state, lasted) = match incident.state {
         State::Opened => ("INCIDENT", String::new()),
         State::Updated => ("incident goes on", String::new()),
