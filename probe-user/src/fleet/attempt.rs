@@ -175,7 +175,7 @@ impl<T: Track> Fleet<T> {
         let (Some((instance, ended)), None) = (down.next(), down.next()) else {
             return;
         };
-        if now_ns.saturating_sub(ended.ended_ns) > UNREAD_NS {
+        if now_ns.saturating_sub(ended.since_ns) > UNREAD_NS {
             return;
         }
         let instance = instance.clone();

@@ -25,7 +25,7 @@ pub(super) struct Ended {
     pub unit: Unit,
     pub config: Option<config::Master>,
     /// Nanoseconds since boot.
-    pub ended_ns: u64,
+    pub since_ns: u64,
     /// It was told to end.
     pub stop: Option<Stop>,
     /// Its own process id, as it wrote it into its pid file.
@@ -37,12 +37,12 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    fn of(master: Master, reason: Option<Reason>, ended_ns: u64) -> Self {
+    fn of(master: Master, reason: Option<Reason>, since_ns: u64) -> Self {
         Self {
             master: master.pid,
             unit: master.unit,
             config: master.config,
-            ended_ns,
+            since_ns,
             stop: master.stop,
             inner_pid: master.inner_pid,
             reason,
@@ -70,14 +70,14 @@ impl<T: Track> Fleet<T> {
             return; // whoever was first began it
         }
         let since_oom = master.oom_ns.map(|oom_ns| time_ns.saturating_sub(oom_ns));
-        let after_oom = since_oom.filter(|since_ns| *since_ns <= AFTER_OOM_NS);
+        let after_oom = since_oom.filter(|past_ns| *past_ns <= AFTER_OOM_NS);
         let managed = |sender: &Sender| master.unit.is_managed_by(&self.proc, sender.pid);
         master.stop = Some(Stop {
             time: Time::of_boot_ns(time_ns),
             signal: signals::name(sent.signal),
             managed: sent.sender.as_ref().is_some_and(managed),
             sender: sent.sender,
-            after_oom_ms: after_oom.map(|since_ns| since_ns / 1_000_000),
+            after_oom_ms: after_oom.map(|past_ns| past_ns / 1_000_000),
         });
     }
 
@@ -97,7 +97,7 @@ impl<T: Track> Fleet<T> {
     pub(super) fn remember_ended(&mut self, master: Master, reason: Option<Reason>, time_ns: u64) {
         let instance = master.instance.clone();
         if self.ends.len() >= MAX_ENDED && !self.ends.contains_key(&instance) {
-            let oldest = self.ends.iter().min_by_key(|(_, ended)| ended.ended_ns);
+            let oldest = self.ends.iter().min_by_key(|(_, ended)| ended.since_ns);
             if let Some(oldest) = oldest.map(|(instance, _)| instance.clone()) {
                 self.ends.remove(&oldest);
             }

@@ -23,8 +23,8 @@ fn gone(stop: Option<Stop>, reason: Option<Reason>) -> Event {
     })
 }
 
-fn stop(after_oom_ms: Option<u64>) -> Option<Stop> {
-    Some(Stop {
+fn stop(after_oom_ms: Option<u64>) -> Stop {
+    Stop {
         time: at(0),
         signal: "SIGQUIT",
         sender: Some(Sender {
@@ -34,7 +34,7 @@ fn stop(after_oom_ms: Option<u64>) -> Option<Stop> {
         }),
         managed: true,
         after_oom_ms,
-    })
+    }
 }
 
 fn failed(task: Task, managed: bool) -> Event {
@@ -85,7 +85,7 @@ fn a_stop_is_no_incident_and_a_failed_start_after_it_is() {
         let mut correlator = correlator();
         let stopped = master(Reason::Graceful, 0, Some(detail::STOPPED));
         assert_eq!(states(&correlator.fact(fact(0, stopped))), []);
-        let down = gone(stop(None), Some(Reason::Graceful));
+        let down = gone(Some(stop(None)), Some(Reason::Graceful));
         assert_eq!(states(&correlator.fact(fact(0, down))), []);
         let records = correlator.fact(fact(100, event));
         assert_eq!(incidents(&records).len(), opened);
@@ -98,7 +98,7 @@ fn a_stop_is_no_incident_and_a_failed_start_after_it_is() {
 #[test]
 fn a_stop_after_an_oom_kill_is_the_service_managers_policy() {
     let mut correlator = correlator();
-    let down = correlator.fact(fact(0, gone(stop(Some(3)), Some(Reason::Graceful))));
+    let down = correlator.fact(fact(0, gone(Some(stop(Some(3))), Some(Reason::Graceful))));
     one(&down, "opened", "nginx_down");
     assert_eq!(incidents(&down)[0]["detail"], "oom_policy");
     assert_eq!(incidents(&down)[0]["confidence"], "confirmed");
