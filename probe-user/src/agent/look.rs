@@ -115,8 +115,9 @@ impl Agent {
         let logs = self.logs.as_ref();
         self.gone.retain(|instance, since| {
             // Its next line would bring the series back.
-            let keep =
-                now.since(*since) < KEEP_SERIES || logs.is_some_and(|logs| logs.reads(instance));
+            let keep = now.since(*since) < KEEP_SERIES
+                || logs.is_some_and(|logs| logs.reads(instance))
+                || self.correlator.has_open(instance);
             if !keep {
                 self.metrics.forget(instance);
                 if let Some(counters) = &mut self.counters {
@@ -139,9 +140,13 @@ impl Agent {
                 ),
             });
         }
+        for what in &mut missing {
+            what.push_str("; waiting for one to start");
+        }
+        missing.extend(self.fleet.singles());
         for what in &missing {
             if !self.said_missing.contains(what) {
-                log::warn!("{what}; waiting for one to start");
+                log::warn!("{what}");
             }
         }
         self.said_missing = missing;

@@ -2,7 +2,12 @@
 
 use std::{io, path::Path};
 
-use super::{Fleet, Track, master::Master, process::Kind};
+use super::{
+    Fleet, Track,
+    master::Master,
+    process::Kind,
+    unit::{Unit, identity},
+};
 use crate::{
     clock::boot_ns_now,
     config,
@@ -44,7 +49,11 @@ impl<T: Track> Fleet<T> {
         let mut master = Master::new(pid, instance.clone(), generation);
         master.config = config;
         master.read_ns = boot_ns_now();
-        master.is_init = self.proc.inner_pid(pid) == Some(1);
+        master.inner_pid = self.proc.inner_pid(pid).unwrap_or(pid);
+        master.is_init = master.inner_pid == 1;
+        let root = master.config.as_ref().map(|config| &*config.root);
+        master.unit = Unit::of(&self.proc, pid, root);
+        self.ends.remove(&instance);
         let upgrade = self.masters.contains_key(&parent).then_some(Upgrade {
             old_master: parent,
             new_master: pid,
@@ -83,7 +92,7 @@ impl<T: Track> Fleet<T> {
     /// A master's pid file names its instance, and a master that follows another in the same place
     /// goes on with its name. Two containers may have the same path: the second goes by its
     /// process id, so that nothing is mixed up.
-    fn name(&self, pid: u32, config: Option<&config::Master>) -> (Instance, u32) {
+    pub(super) fn name(&self, pid: u32, config: Option<&config::Master>) -> (Instance, u32) {
         let path = config
             .map(|config| printable(&config.settings.pid_path))
             .unwrap_or_default();
@@ -138,10 +147,7 @@ fn warn_of(pid: u32, config: &io::Result<config::Master>) {
 
 /// Whether two masters see the same files.
 fn same_root(one: Option<&config::Master>, other: Option<&config::Master>) -> bool {
-    let identity = |config: &config::Master| {
-        let stat = config.root.stat(Path::new("/")).ok()?;
-        Some((stat.st_dev, stat.st_ino))
-    };
+    let identity = |config: &config::Master| identity(&config.root);
     match (one.and_then(identity), other.and_then(identity)) {
         (Some(one), Some(other)) => one == other,
         _ => false,
@@ -149,6 +155,6 @@ fn same_root(one: Option<&config::Master>, other: Option<&config::Master>) -> bo
 }
 
 /// A path from a configuration, which may hold any byte, fit for a label and a terminal.
-fn printable(path: &Path) -> String {
+pub(super) fn printable(path: &Path) -> String {
     path.to_string_lossy().replace(char::is_control, "?")
 }
