@@ -7,6 +7,7 @@ use super::{
         Subjects,
     },
 };
+use crate::facts::detail;
 
 /// A configuration is changed safely so.
 const RELOAD: &str = "check with nginx -t, then reload: a refused configuration leaves the old one \
@@ -96,6 +97,7 @@ pub(super) fn advice(cause: Cause, of: &Subjects) -> Vec<String> {
             "for more look into its own log, and the kernel's".to_owned(),
         ],
         Cause::NginxDown => down::advice(of),
+        Cause::ReloadFailed => reload_failed(of),
         _ => of_configuration(cause, of, &of_request).unwrap_or_else(|| {
             of_host(cause)
                 .iter()
@@ -190,11 +192,6 @@ const fn of_host(cause: Cause) -> &'static [&'static str] {
             "start nginx again: the orphaned workers keep the listening sockets until they end, so \
              send them QUIT first",
         ],
-        Cause::ReloadFailed => &[
-            "run nginx -t: it names the file and the line",
-            "nothing is lost yet: the workers of the last good configuration go on serving, but a \
-             restart would fail",
-        ],
         Cause::WorkerHung => &[
             "look at what serves the requests in flight: a Lua or njs handler that loops, a module \
              or a name look-up that blocks, a disk or network file system that does not answer",
@@ -234,4 +231,19 @@ const fn of_host(cause: Cause) -> &'static [&'static str] {
              see",
         ],
     }
+}
+
+fn reload_failed(of: &Subjects) -> Vec<String> {
+    let mut advice = vec!["run nginx -t: it names the file and the line"];
+    if of.has(Reason, detail::REFUSED_BEFORE_SIGNAL) {
+        advice.push(
+            "where the error log has nothing of it, whoever ran the reload was told: under systemd \
+             journalctl -u nginx has it",
+        );
+    }
+    advice.push(
+        "nothing is lost yet: the workers of the last good configuration go on serving, but a \
+         restart would fail",
+    );
+    advice.into_iter().map(str::to_owned).collect()
 }

@@ -296,6 +296,7 @@ impl Correlator {
                 }
                 let new = Evidenced {
                     pieces: evidence,
+                    subjects: Subjects::default().with(Subject::Reason, reload.detail),
                     detail: reload.detail,
                     ..Evidenced::default()
                 };

@@ -50,10 +50,12 @@ pub(super) fn of_master_exit(exit: &MasterExit) -> Vec<Evidence> {
         (Some(signal), _) => format!("by {signal}{}", from(exit.sender.as_ref())),
         (None, code) => format!("with exit code {}", code.unwrap_or_default()),
     };
-    let what = format!(
-        "master {} ended {how}, {} workers left behind",
-        exit.pid, exit.orphans
-    );
+    // The first process of a pid namespace leaves nothing.
+    let left = match exit.orphans {
+        0 => String::new(),
+        orphans => format!(", {orphans} workers left behind"),
+    };
+    let what = format!("master {} ended {how}{left}", exit.pid);
     vec![seen("lifecycle", what)]
 }
 

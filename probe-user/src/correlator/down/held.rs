@@ -125,7 +125,7 @@ impl Correlator {
             let sender = first.and_then(|exit| exit.sender.as_ref());
             let signal = first.and_then(|exit| exit.signal).unwrap_or("a signal");
             let what = format!(
-                "what it left was ended by {signal}{}",
+                "a process that it had was ended by {signal}{}",
                 summary::from(sender)
             );
             pieces.push(Evidence {
