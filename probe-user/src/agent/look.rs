@@ -40,6 +40,11 @@ impl Agent {
         }
         self.look_for_stalls();
         self.look_for_backends();
+        if let Some(sources_down) = &mut self.sources_down
+            && self.fleet.masters().next().is_some()
+        {
+            sources_down.look(&self.metrics);
+        }
         self.correlator.flush();
         if sample::is_due(self.looks) {
             self.sample();

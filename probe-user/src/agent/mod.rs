@@ -13,6 +13,7 @@ mod recorded;
 mod sample;
 mod serve;
 mod shortages;
+mod sources_down;
 mod stalls;
 mod start;
 mod thresholds;
@@ -32,8 +33,8 @@ pub use self::serve::{Watched, run, watch};
 
 use self::{
     backends::Backends, counters::Counters, error_path::ErrorPath, logs::Logs, recorded::Recorded,
-    sample::Samples, serve::Kept, shortages::Shortages, stalls::Stalls, start::Probes, told::Told,
-    traffic::Traffic,
+    sample::Samples, serve::Kept, shortages::Shortages, sources_down::SourcesDown, stalls::Stalls,
+    start::Probes, told::Told, traffic::Traffic,
 };
 use crate::{
     clock::{Time, boot_ns_now},
@@ -80,6 +81,8 @@ struct Agent {
     gone: HashMap<Instance, Time>,
     /// Was said about what is not there, so that it is said once.
     said_missing: Vec<String>,
+    /// Sources that are still to be judged; a report judges them itself.
+    sources_down: Option<SourcesDown>,
     selection: Selection,
     names: Vec<String>,
     looks: u32,
@@ -137,6 +140,7 @@ impl Agent {
             correlator: Recorded::start(options, blind)?,
             metrics,
             journal,
+            sources_down: console.is_some().then(|| SourcesDown::of(options)),
             kept: console.is_none().then(Kept::default),
             console,
             lost: [0; Kind::ALL.len()],

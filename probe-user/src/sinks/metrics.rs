@@ -125,6 +125,12 @@ impl Metrics {
         self.agent.set_source(stem, up);
     }
 
+    /// Whether a source works, as was said last.
+    #[must_use]
+    pub fn source_is_up(&self, stem: Stem) -> bool {
+        self.agent.source_is_up(stem)
+    }
+
     /// One record came from the kernel side.
     pub fn event(&self, kind: Kind) {
         self.agent.event(kind, 1);

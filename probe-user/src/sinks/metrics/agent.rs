@@ -73,6 +73,11 @@ impl Agent {
             .set(i64::from(up));
     }
 
+    pub(super) fn source_is_up(&self, stem: Stem) -> bool {
+        let source = stem.as_str();
+        self.source_up.get_or_create(&OfSource { source }).get() > 0
+    }
+
     pub(super) fn event(&self, kind: Kind, count: u64) {
         let kind = kind.as_str();
         self.events.get_or_create(&OfKind { kind }).inc_by(count);
