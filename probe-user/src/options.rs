@@ -4,6 +4,7 @@ mod diagnose;
 mod file;
 mod incidents;
 mod journal;
+mod naming;
 mod value;
 
 use std::{
@@ -21,6 +22,7 @@ pub use self::{
     diagnose::DiagnoseOptions,
     incidents::IncidentsOptions,
     journal::JournalSize,
+    naming::NamingOptions,
     value::{Follow, LogOption, OrNone},
 };
 use self::{
@@ -94,6 +96,10 @@ pub struct RunOptions {
     #[command(flatten)]
     #[serde(flatten)]
     pub watch: WatchOptions,
+    /// How each nginx is named
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub naming: NamingOptions,
     /// Serve /metrics and /healthz here; `none` for no listener [default: 127.0.0.1:9877]
     #[arg(long, env = "NGINX_PROBE_LISTEN", value_name = "ADDR")]
     pub listen: Option<OrNone<SocketAddr>>,

@@ -10,6 +10,7 @@ mod beside;
 mod cases;
 mod cause;
 mod expected;
+mod identities;
 mod incident;
 mod late;
 mod notes;
@@ -37,6 +38,7 @@ use self::{
     backends::Backends,
     beside::Recent,
     cases::Cases,
+    identities::Identities,
     incident::{Evidenced, Run},
     subjects::{Subject, Subjects},
     suspects::Death,
@@ -57,6 +59,8 @@ const SAME_RELOAD: Duration = Duration::from_secs(5);
 const UPDATE_EVERY: Duration = Duration::from_secs(1);
 /// Incidents that may be open at once; more instances than this do not fail one by one.
 const MAX_OPEN: usize = 1024;
+/// Instances that something is kept of at once: more than a host runs containers.
+const MAX_INSTANCES: usize = 4096;
 
 /// Joins facts into records and incidents.
 pub struct Correlator {
@@ -72,6 +76,8 @@ pub struct Correlator {
     cases: Cases,
     sources: HashMap<Instance, Sources>,
     returns: HashMap<Instance, Arc<Returns>>,
+    /// In which container and unit each instance is, where that was said.
+    identities: Identities,
     failures: Vec<Failed>,
     backends: Backends,
     /// Every failed answer is a record of its own.
@@ -97,6 +103,7 @@ impl Correlator {
             cases: Cases::default(),
             sources: HashMap::new(),
             returns: HashMap::new(),
+            identities: Identities::default(),
             failures: Vec::new(),
             backends: Backends::default(),
             tell_responses: false,
@@ -148,6 +155,8 @@ impl Correlator {
             Event::Overflow(overflow) => self.overflow(time, &instance, &overflow),
             Event::Hung(hung) => self.hung(time, &instance, &hung),
             Event::Returned(returned) => self.returned(time, &instance, &returned),
+            Event::Identity(identity) => self.identities.set(instance, identity),
+            Event::Forgotten => self.forget(&instance),
             Event::Lost(_) => {
                 for run in self.open.values_mut() {
                     run.incident.complete = false;
@@ -217,13 +226,13 @@ impl Correlator {
     }
 
     fn watched(&mut self, instance: Instance, sources: Sources) {
-        if self.sources.len() < MAX_OPEN || self.sources.contains_key(&instance) {
+        if self.sources.len() < MAX_INSTANCES || self.sources.contains_key(&instance) {
             self.sources.insert(instance, sources);
         }
     }
 
     fn configured(&mut self, instance: Instance, returns: Arc<Returns>) {
-        if self.returns.len() < MAX_OPEN || self.returns.contains_key(&instance) {
+        if self.returns.len() < MAX_INSTANCES || self.returns.contains_key(&instance) {
             self.returns.insert(instance, returns);
         }
     }
@@ -330,12 +339,14 @@ impl Correlator {
         if let Some(mut run) = self.open.remove(key) {
             let incident = run.say(State::Closed, time);
             self.say(time, &key.0, Body::Incident(Box::new(incident)));
+            self.forget_if_gone(&key.0);
         }
     }
 
     fn say(&mut self, time: Time, instance: &Instance, body: Body) {
-        self.records
-            .push(Record::new(time, instance.clone(), self.host.clone(), body));
+        let identity = self.identities.of(instance);
+        let record = Record::new(time, instance.clone(), self.host.clone(), body);
+        self.records.push(record.with_identity(identity));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::{clock::boot_ns_now, config, crash::Mappings, facts::Instance};
+use crate::{clock::boot_ns_now, config, container::Identity, crash::Mappings, facts::Instance};
 
 /// How long a death waits for the fork that replaces it, before it is taken for one that nginx
 /// does not replace; and how long a new binary may take to be forked for.
@@ -18,6 +18,8 @@ pub(super) struct Master {
     pub generation: u32,
     /// Its configuration; `None` when it could not be looked at.
     pub config: Option<config::Master>,
+    /// Its container and unit, as they were when it was found.
+    pub identity: Identity,
     /// The code that its workers inherit, kept for a crash after which nothing can be asked.
     pub mappings: Option<Mappings>,
     /// When its configuration was read last, in nanoseconds since boot.
@@ -57,6 +59,7 @@ impl Master {
             instance,
             generation,
             config: None,
+            identity: Identity::default(),
             mappings: None,
             read_ns: 0,
             settled: false,

@@ -8,6 +8,7 @@ mod births;
 mod children;
 mod deaths;
 mod master;
+mod naming;
 mod process;
 mod promote;
 mod reload;
@@ -38,7 +39,7 @@ use crate::{
     proc::Proc,
 };
 
-pub use self::{select::Selection, slots::Worker};
+pub use self::{naming::Naming, select::Selection, slots::Worker};
 
 /// How long the files of a crash are kept for the next one.
 const KEEP_FILES: Duration = Duration::from_mins(1);
@@ -83,6 +84,9 @@ pub struct Fleet<T> {
     list_ns: u64,
     /// Counts changes of masters and their settings.
     version: u64,
+    naming: Naming,
+    /// Instances whose container or unit was told.
+    identified: HashSet<Instance>,
 }
 
 /// How many processes of an instance there are.
@@ -104,6 +108,7 @@ impl<T: Track> Fleet<T> {
         kernel: T,
         kernel_log: Option<KernelLog>,
     ) -> Self {
+        let naming = Naming::of_host(&proc);
         Self {
             proc,
             names,
@@ -119,6 +124,8 @@ impl<T: Track> Fleet<T> {
             strays: HashSet::new(),
             list_ns: 0,
             version: 0,
+            naming,
+            identified: HashSet::new(),
         }
     }
 
