@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn thousands_that_come_and_go_are_shown_for_a_while_in_bounded_number() {
         let mut gone = Gone::default();
-        let at = |second: u64| Time(second * 1_000_000_000);
+        let at = |second: u64| Time(second * 1_000_000);
         for second in 0..2_000_u64 {
             gone.add(format!("{second}").into(), at(second));
             gone.take_old(at(second), |_| false);

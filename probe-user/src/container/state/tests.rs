@@ -80,7 +80,8 @@ fn each_runtime_is_asked_in_its_own_files() {
 #[test]
 fn what_is_not_plain_is_not_believed() {
     for text in ["", "{", "[]", r#"{"Name":7}"#] {
-        assert_eq!(known(DOCKER, text, Some(Runtime::Docker)), None, "{text}");
+        let known = known(DOCKER, text, Some(Runtime::Docker));
+        assert_eq!(known.and_then(|known| known.name), None, "{text}");
     }
     let escape = known(DOCKER, r#"{"Name":"/a\u001b[2J"}"#, Some(Runtime::Docker));
     assert_eq!(escape.expect("docker's").name, None);

@@ -11,7 +11,7 @@ use crate::{
 
 fn fact(instance: &str, event: Event) -> Fact {
     Fact {
-        time: Time(1_000_000_000),
+        time: Time(1_000_000),
         instance: instance.into(),
         event,
     }
@@ -45,7 +45,7 @@ fn a_death_is_told_with_its_container_and_others_without() {
     correlator.fact(fact("web/a", identity("web")));
     let records = correlator.fact(fact("web/a", died()));
     correlator.fact(fact("web/a", Event::Forgotten));
-    let closed = correlator.tick(Time(60_000_000_000));
+    let closed = correlator.tick(Time(60_000_000));
     assert!(!records.is_empty() && !closed.is_empty());
     for record in records.iter().chain(&closed) {
         let line = record.to_json_line().expect("JSON");
