@@ -1,5 +1,7 @@
 //! What nginx's own functions tell of the answers that it makes itself, with no log of them.
 
+#[path = "error_path/refused.rs"]
+mod refused;
 #[path = "error_path/stage.rs"]
 mod stage;
 

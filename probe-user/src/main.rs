@@ -9,7 +9,7 @@ use log::LevelFilter;
 use nginx_probe::{
     agent, diagnose, doctor, incidents, offline,
     options::{Cli, Command},
-    replay,
+    package_files, privileges, replay,
     sinks::{messages, printable::printable},
 };
 
@@ -25,6 +25,9 @@ fn main() -> ExitCode {
         match std::mem::take(options).with_file() {
             Ok(whole) => **options = whole,
             Err(error) => return blind(&error),
+        }
+        if let Err(error) = privileges::choose_user(options.user.as_deref()) {
+            return blind(&error);
         }
     }
     let of_file = match &cli.command {
@@ -48,7 +51,8 @@ fn main() -> ExitCode {
             use std::io::Write as _;
             writeln!(
                 out,
-                "nginx-probe: {}: {}",
+                "{}nginx-probe: {}: {}",
+                messages::priority(record.level()),
                 record.level().as_str().to_lowercase(),
                 printable(record.args())
             )
@@ -70,6 +74,7 @@ fn main() -> ExitCode {
             );
             Ok(true)
         }
+        Command::PackageFiles { folder } => package_files::write(&folder).map(|()| true),
     };
     let status = match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -82,7 +87,8 @@ fn main() -> ExitCode {
 
 fn blind(error: &anyhow::Error) -> ExitCode {
     for line in format!("{error:#}").lines() {
-        messages::say(&format!("nginx-probe: {}\n", printable(line)));
+        let priority = messages::priority(log::Level::Error);
+        messages::say(&format!("{priority}nginx-probe: {}\n", printable(line)));
     }
     ExitCode::from(BLIND)
 }

@@ -4,6 +4,8 @@
 //! when a victim was marked and at no other time. The lines are those of `mm/oom_kill.c` and
 //! `mm/memcontrol.c` since Linux 4.19.
 
+mod syslog;
+
 use std::{
     fs::{File, OpenOptions},
     io::{self, Read as _, Seek as _, SeekFrom},
@@ -11,6 +13,7 @@ use std::{
     path::Path,
 };
 
+use self::syslog::Syslog;
 use crate::facts::Memory;
 
 /// Where the kernel log is read.
@@ -27,25 +30,39 @@ pub(crate) const SCOPES: [&str; 2] = ["cgroup", "global"];
 
 /// The kernel log from the moment it was opened on.
 pub struct KernelLog {
-    file: File,
+    way: Way,
     parser: Parser,
 }
 
+/// How the log is read.
+enum Way {
+    Device(File),
+    Calls(Syslog),
+}
+
 impl KernelLog {
-    /// Opens the log at its end.
+    /// Opens the log at its end, by its device or else, in a container that has none, by `syslog(2)`.
     ///
     /// # Errors
-    /// When it is missing or may not be read (`CAP_SYSLOG`).
+    /// When neither is allowed (`CAP_SYSLOG`); then what the device said.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
-            .open(path)?;
-        file.seek(SeekFrom::End(0))?;
+        let way = match device(path) {
+            Ok(file) => Way::Device(file),
+            Err(error) => Syslog::open().map(Way::Calls).map_err(|_| error)?,
+        };
         Ok(Self {
-            file,
+            way,
             parser: Parser::default(),
         })
+    }
+
+    /// How it is read, in words.
+    #[must_use]
+    pub fn way(&self) -> &'static str {
+        match self.way {
+            Way::Device(_) => KMSG_PATH,
+            Way::Calls(_) => "syslog(2)",
+        }
     }
 
     /// What the log says of the kill of `pid`, which it says before the process has ended.
@@ -55,19 +72,35 @@ impl KernelLog {
     }
 
     fn read_new(&mut self) {
-        let mut buffer = [0; MAX_RECORD];
-        for _ in 0..MAX_RECORDS {
-            match self.file.read(&mut buffer) {
-                Ok(length) if length > 0 => {
-                    let record = buffer.get(..length).unwrap_or_default();
-                    self.parser.line(&String::from_utf8_lossy(message(record)));
-                }
-                // Some records were overwritten before they were read: go on with the next.
-                Err(error)
-                    if error.raw_os_error() == Some(rustix::io::Errno::PIPE.raw_os_error()) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                _ => return,
+        let parser = &mut self.parser;
+        match &mut self.way {
+            Way::Device(file) => read_records(file, |line| parser.line(line)),
+            Way::Calls(log) => log.read_new(|line| parser.line(line)),
+        }
+    }
+}
+
+fn device(path: &Path) -> io::Result<File> {
+    let mut file = OpenOptions::new()
+        .read(true)
+        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)?;
+    file.seek(SeekFrom::End(0))?;
+    Ok(file)
+}
+
+fn read_records(file: &mut File, mut line: impl FnMut(&str)) {
+    let mut buffer = [0; MAX_RECORD];
+    for _ in 0..MAX_RECORDS {
+        match file.read(&mut buffer) {
+            Ok(length) if length > 0 => {
+                let record = buffer.get(..length).unwrap_or_default();
+                line(&String::from_utf8_lossy(message(record)));
             }
+            // Some records were overwritten before they were read: go on with the next.
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::PIPE.raw_os_error()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            _ => return,
         }
     }
 }

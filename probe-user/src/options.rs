@@ -1,7 +1,9 @@
 //! The command line, the environment and the configuration file of `run`.
 
 mod diagnose;
+mod doctor;
 mod file;
+mod host;
 mod incidents;
 mod journal;
 mod naming;
@@ -20,6 +22,7 @@ use serde::Deserialize;
 
 pub use self::{
     diagnose::DiagnoseOptions,
+    doctor::DoctorOptions,
     incidents::IncidentsOptions,
     journal::JournalSize,
     naming::NamingOptions,
@@ -81,6 +84,12 @@ pub enum Command {
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
+    },
+    /// Write manual pages, completions and an example of the configuration file into a folder
+    #[command(hide = true)]
+    PackageFiles {
+        /// Where to
+        folder: PathBuf,
     },
 }
 
@@ -146,6 +155,12 @@ pub struct RunOptions {
     /// addresses of clients are in it
     #[arg(long, env = "NGINX_PROBE_RECORD", value_name = "FILE")]
     pub record: Option<PathBuf>,
+    /// The host's name in records, for an agent in a container [default: as uname(2) says]
+    #[arg(long, env = "NGINX_PROBE_HOST", value_name = "NAME")]
+    pub host: Option<String>,
+    /// Go on as this user once everything is attached [default: as who started it]
+    #[arg(long, env = "NGINX_PROBE_USER", value_name = "NAME")]
+    pub user: Option<String>,
     /// `log-level` of the configuration file; the flag is one of every command.
     #[arg(skip)]
     #[serde(deserialize_with = "level")]
@@ -233,17 +248,6 @@ pub struct WatchOptions {
         value_parser = BoolishValueParser::new()
     )]
     pub no_logs: Option<bool>,
-}
-
-/// Options of `doctor`.
-#[derive(Clone, Debug, Args)]
-pub struct DoctorOptions {
-    /// How to write the result [default: text]
-    #[arg(long, env = "NGINX_PROBE_OUTPUT", default_value = "text")]
-    pub output: Output,
-    /// Which nginx to look at
-    #[command(flatten)]
-    pub watch: WatchOptions,
 }
 
 /// Options of `logs`.

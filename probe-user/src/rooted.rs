@@ -4,7 +4,11 @@
 //! `/proc/PID/root/etc/nginx/nginx.conf` follows absolute links out of the container and into the
 //! agent's own files. [`Root`] has the kernel resolve every link inside the root (`openat2`, Linux
 //! 5.6), and refuses the links that `/proc` makes: `/var/log/nginx/access.log -> /dev/stdout`
-//! would otherwise lead to the agent's own standard output.
+//! would otherwise lead to the agent's own standard output. Where a sandbox refuses `openat2`
+//! (`RestrictSUIDSGID=` of systemd does) the same is done name by name.
+
+mod error;
+mod walk;
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -15,6 +19,8 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{self, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
+
+pub use self::error::{FileKind, OpenError};
 
 /// How often a lookup that raced with a rename is tried again.
 ///
@@ -28,6 +34,16 @@ const EXPLAINED_LINKS: usize = 8;
 #[derive(Debug)]
 pub struct Root {
     fd: OwnedFd,
+    way: Way,
+}
+
+/// Who resolves paths inside a root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// The kernel, by `openat2`.
+    Kernel,
+    /// The agent, name by name.
+    Walk,
 }
 
 impl Root {
@@ -46,7 +62,8 @@ impl Root {
     pub fn at(path: &Path) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = fs::open(path, flags, Mode::empty())?;
-        Ok(Self { fd })
+        let way = Way::of(&fd);
+        Ok(Self { fd, way })
     }
 
     /// Opens `path` for reading, whatever it is, without blocking.
@@ -125,15 +142,17 @@ impl Root {
     }
 
     fn lookup(&self, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
-        let flags = flags | OFlags::CLOEXEC;
-        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        if self.way == Way::Walk {
+            return walk::open(self.fd.as_fd(), path, flags);
+        }
+        let mut found = openat2(&self.fd, path, flags);
         for _ in 1..LOOKUP_ATTEMPTS {
-            match fs::openat2(self.fd.as_fd(), path, flags, Mode::empty(), resolve) {
-                Err(Errno::AGAIN | Errno::INTR) => {}
+            match found {
+                Err(Errno::AGAIN | Errno::INTR) => found = openat2(&self.fd, path, flags),
                 other => return other,
             }
         }
-        fs::openat2(self.fd.as_fd(), path, flags, Mode::empty(), resolve)
+        found
     }
 
     /// Whether `path` is a chain of links that ends at a process's own descriptors.
@@ -156,117 +175,19 @@ impl Root {
     }
 }
 
-/// Why a file was not opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Nothing is there.
-    #[error("{} does not exist", .path.display())]
-    Missing {
-        /// The path asked for.
-        path: PathBuf,
-    },
-    /// Something is there that is not a regular file.
-    #[error("{} is not a regular file ({kind})", .path.display())]
-    NotAFile {
-        /// The path asked for.
-        path: PathBuf,
-        /// What is there.
-        kind: FileKind,
-    },
-    /// The agent may not read it.
-    #[error("{} may not be read ({source}); run the agent as root", .path.display())]
-    Denied {
-        /// The path asked for.
-        path: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
-    /// Anything else.
-    #[error("{} could not be opened: {source}", .path.display())]
-    Io {
-        /// The path asked for.
-        path: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
-}
-
-impl OpenError {
-    fn from_errno(path: &Path, errno: Errno) -> Self {
-        let (path, source) = (path.to_owned(), io::Error::from(errno));
-        match errno {
-            Errno::NOENT | Errno::NOTDIR => Self::Missing { path },
-            Errno::ACCESS | Errno::PERM => Self::Denied { path, source },
-            Errno::NOSYS => Self::Io {
-                path,
-                source: io::Error::new(
-                    io::ErrorKind::Unsupported,
-                    "the kernel has no openat2 (it came with Linux 5.6)",
-                ),
-            },
-            _ => Self::Io { path, source },
-        }
-    }
-
-    fn not_a_file(path: &Path, kind: FileKind) -> Self {
-        Self::NotAFile {
-            path: path.to_owned(),
-            kind,
-        }
-    }
-
-    /// Whether nothing is there, so that waiting for it makes sense.
-    #[must_use]
-    pub fn is_missing(&self) -> bool {
-        matches!(self, Self::Missing { .. })
-    }
-}
-
-/// What a path leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FileKind {
-    /// A regular file.
-    Regular,
-    /// A folder.
-    Folder,
-    /// A named pipe.
-    Pipe,
-    /// A socket.
-    Socket,
-    /// A character or block device, `/dev/null` for example.
-    Device,
-    /// A link to a process's own descriptor, as `/dev/stdout` is.
-    ProcessStream,
-    /// Something else.
-    Other,
-}
-
-impl FileKind {
-    fn of(file_type: FileType) -> Self {
-        match file_type {
-            FileType::RegularFile => Self::Regular,
-            FileType::Directory => Self::Folder,
-            FileType::Fifo => Self::Pipe,
-            FileType::Socket => Self::Socket,
-            FileType::CharacterDevice | FileType::BlockDevice => Self::Device,
-            _ => Self::Other,
+impl Way {
+    /// Finds out by opening `root` itself, which nothing but a sandbox or an old kernel refuses so.
+    fn of(root: &OwnedFd) -> Self {
+        match openat2(root, Path::new("."), OFlags::PATH | OFlags::DIRECTORY) {
+            Err(Errno::NOSYS | Errno::PERM) => Self::Walk,
+            _ => Self::Kernel,
         }
     }
 }
 
-impl std::fmt::Display for FileKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Regular => "a regular file",
-            Self::Folder => "a folder",
-            Self::Pipe => "a named pipe",
-            Self::Socket => "a socket",
-            Self::Device => "a device",
-            Self::ProcessStream => "a process's own standard output, standard error or descriptor",
-            Self::Other => "of an unknown kind",
-        })
-    }
+fn openat2(root: &OwnedFd, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    fs::openat2(root, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve)
 }
 
 fn names_a_stream(path: &Path) -> bool {
@@ -282,100 +203,4 @@ fn names_a_stream(path: &Path) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Read;
-    use std::os::unix::fs::symlink;
-
-    fn text_of(root: &Root, path: &str) -> Result<String, OpenError> {
-        let (mut file, _) = root.open_regular(Path::new(path))?;
-        let mut text = String::new();
-        file.read_to_string(&mut text).unwrap();
-        Ok(text)
-    }
-
-    #[test]
-    fn links_stay_inside_the_root() {
-        let folder = tempfile::tempdir().unwrap();
-        let inner = folder.path().join("root");
-        std::fs::create_dir_all(inner.join("etc")).unwrap();
-        std::fs::write(folder.path().join("secret"), "outside").unwrap();
-        std::fs::write(inner.join("secret"), "inside").unwrap();
-        symlink("/secret", inner.join("etc/absolute")).unwrap();
-        symlink("../../../../secret", inner.join("etc/climbing")).unwrap();
-        symlink(folder.path().join("secret"), inner.join("etc/host")).unwrap();
-
-        let root = Root::at(&inner).unwrap();
-        assert_eq!(text_of(&root, "/etc/absolute").unwrap(), "inside");
-        assert_eq!(text_of(&root, "/etc/climbing").unwrap(), "inside");
-        assert_eq!(text_of(&root, "/../secret").unwrap(), "inside");
-        assert!(text_of(&root, "/etc/host").unwrap_err().is_missing());
-    }
-
-    #[test]
-    fn only_regular_files_are_opened() {
-        let folder = tempfile::tempdir().unwrap();
-        let inner = folder.path();
-        std::fs::create_dir_all(inner.join("log")).unwrap();
-        std::fs::create_dir_all(inner.join("dev")).unwrap();
-        symlink("/dev/stdout", inner.join("log/access.log")).unwrap();
-        symlink("/proc/self/fd/1", inner.join("dev/stdout")).unwrap();
-        symlink("/dev/fd/2", inner.join("log/error.log")).unwrap();
-        symlink("loop", inner.join("loop")).unwrap();
-        fs::mknodat(fs::CWD, inner.join("pipe"), FileType::Fifo, Mode::RUSR, 0).unwrap();
-        let root = Root::at(inner).unwrap();
-
-        let kind = |path: &str| match text_of(&root, path) {
-            Err(OpenError::NotAFile { kind, .. }) => kind,
-            other => panic!("{path}: {other:?}"),
-        };
-        assert_eq!(kind("/log/access.log"), FileKind::ProcessStream);
-        assert_eq!(kind("/log/error.log"), FileKind::ProcessStream);
-        assert_eq!(kind("/log"), FileKind::Folder);
-        assert_eq!(kind("/pipe"), FileKind::Pipe);
-        assert!(matches!(text_of(&root, "/loop"), Err(OpenError::Io { .. })));
-        assert!(matches!(
-            text_of(&root, "/log/access.log/x"),
-            Err(OpenError::Missing { .. })
-        ));
-        assert_eq!(
-            text_of(&root, "/log/access.log").unwrap_err().to_string(),
-            "/log/access.log is not a regular file \
-             (a process's own standard output, standard error or descriptor)"
-        );
-    }
-
-    #[test]
-    fn the_agents_own_streams_are_not_reached_on_the_host() {
-        let root = Root::of_process(Path::new("/proc"), std::process::id()).unwrap();
-        for path in ["/dev/stdout", "/proc/self/fd/1", "/proc/self/exe"] {
-            assert!(
-                root.open_regular(Path::new(path)).is_err(),
-                "{path} was opened"
-            );
-            assert!(root.open(Path::new(path)).is_err(), "{path} was opened");
-        }
-        let kind = root.open_regular(Path::new("/dev/null")).unwrap_err();
-        assert!(matches!(
-            kind,
-            OpenError::NotAFile {
-                kind: FileKind::Device,
-                ..
-            }
-        ));
-    }
-
-    #[test]
-    fn folders_are_listed_up_to_the_limit() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["a", "b", ".c"] {
-            std::fs::write(folder.path().join(name), "").unwrap();
-        }
-        let root = Root::at(folder.path()).unwrap();
-        let mut names = root.read_dir(Path::new("/"), 10).unwrap();
-        names.sort();
-        assert_eq!(names, [".c", "a", "b"]);
-        assert_eq!(root.read_dir(Path::new("/"), 2).unwrap().len(), 2);
-        assert!(root.read_dir(Path::new("/a"), 2).is_err());
-    }
-}
+mod tests;

@@ -18,7 +18,7 @@ pub use self::{
 
 use crate::{
     error_path::{Found, Missing},
-    kernel::{Kernel, LoadError, PROGRAMS, ProgramSpec},
+    kernel::{EntryError, EntryWay, Kernel, LoadError, PROGRAMS, ProgramSpec},
     oom::{KMSG_PATH, KernelLog},
 };
 
@@ -288,31 +288,37 @@ pub fn of_probes(stem: Stem, loaded: Result<&Kernel, &LoadError>) -> Verdict {
     Verdict::ok(format!("tracepoints {}", hooks.join(", ")))
 }
 
-/// Whether nginx's own functions are watched, by what became of each binary.
+/// Whether nginx's own functions are watched, by the way in which they can be and by what became of
+/// each binary.
 #[must_use]
-pub fn of_error_path<'a>(found: impl Iterator<Item = &'a Found> + Clone) -> Verdict {
+pub fn of_error_path<'a>(
+    way: Option<Result<EntryWay, &EntryError>>,
+    found: impl Iterator<Item = &'a Found> + Clone,
+) -> Verdict {
+    let way = match way {
+        None => return Verdict::idle("left out", "run without --no-uprobes to have it"),
+        Some(Err(error)) => {
+            let text = format!("functions of programs cannot be attached to: {error}");
+            return Verdict::bad(text, error.fix());
+        }
+        Some(Ok(way)) => way.as_str(),
+    };
     let missing = found
         .clone()
         .flat_map(|one| one.missing.iter().map(move |why| (why, &one.path)));
     let text = |(why, path): (&Missing, &String)| format!("{path}: {why}");
     if let Some(bad) = missing.clone().find(|(why, _)| !why.is_choice()) {
-        return Verdict::bad(
-            text(bad),
-            "nothing to do where nginx's build lacks the name; what else is seen goes on",
-        );
+        return Verdict::bad(text(bad), bad.0.fix());
     }
     if let Some(chosen) = missing.into_iter().next() {
-        return Verdict::idle(
-            text(chosen),
-            "an error_log at level notice or worse has its messages looked at",
-        );
+        return Verdict::idle(text(chosen), chosen.0.fix());
     }
     let mut paths: Vec<_> = found.map(|one| one.path.as_str()).collect();
     paths.sort_unstable();
     paths.dedup();
     Verdict::ok(match paths.as_slice() {
-        [] => "no nginx runs whose functions could be watched".to_owned(),
-        paths => format!("functions of {}", paths.join(", ")),
+        [] => format!("no nginx runs whose functions could be watched (by {way})"),
+        paths => format!("functions of {}, by {way}", paths.join(", ")),
     })
 }
 
@@ -320,10 +326,10 @@ pub fn of_error_path<'a>(found: impl Iterator<Item = &'a Found> + Clone) -> Verd
 #[must_use]
 pub fn of_kernel_log(opened: &io::Result<KernelLog>) -> Verdict {
     match opened {
-        Ok(_) => Verdict::ok(KMSG_PATH),
+        Ok(log) => Verdict::ok(log.way()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Verdict::bad(
             format!("{KMSG_PATH} does not exist"),
-            "in a container, mount the host's /dev/kmsg; OOM kills are still seen, without limit",
+            "give the agent CAP_SYSLOG; OOM kills are still seen, without limit",
         ),
         Err(error) => Verdict::bad(
             format!("cannot open {KMSG_PATH}: {error}"),

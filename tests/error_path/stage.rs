@@ -178,8 +178,11 @@ pub fn links_of(pid: u32) -> Result<usize> {
     for entry in fs::read_dir(Path::new("/proc").join(pid.to_string()).join("fdinfo"))? {
         let text = fs::read_to_string(entry?.path()).unwrap_or_default();
         links += usize::from(text.lines().any(|line| {
-            line.strip_prefix("link_type:")
-                .is_some_and(|kind| kind.trim().starts_with("perf"))
+            line.strip_prefix("link_type:").is_some_and(|kind| {
+                ["perf", "uprobe_multi"]
+                    .iter()
+                    .any(|name| kind.trim().starts_with(name))
+            })
         }));
     }
     Ok(links)

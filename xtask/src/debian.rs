@@ -44,6 +44,8 @@ pub(crate) fn is_here() -> bool {
 pub(crate) struct Archive<'a> {
     tools: &'a Tools,
     own_lists: bool,
+    /// Another architecture, whose packages are to be had too.
+    foreign: Option<&'static str>,
 }
 
 impl<'a> Archive<'a> {
@@ -52,7 +54,42 @@ impl<'a> Archive<'a> {
         Self {
             tools,
             own_lists: false,
+            foreign: None,
         }
+    }
+
+    /// The archive with the packages of another architecture, such as `arm64`, beside this machine's.
+    pub(crate) fn with_foreign(tools: &'a Tools, architecture: &'static str) -> Self {
+        Self {
+            tools,
+            own_lists: false,
+            foreign: Some(architecture),
+        }
+    }
+
+    /// Fetches one package, without what it needs, unpacks it into `root/`, and gives its file's name.
+    ///
+    /// # Errors
+    /// When the archive does not have it or cannot be reached, or the disk is full.
+    pub(crate) fn unpack_alone(&mut self, package: &str, step: &Step) -> Result<String> {
+        if !self.own_lists {
+            self.update(step)?;
+        }
+        self.tools.remove("tmp/alone")?;
+        let folder = self.tools.make("tmp/alone")?;
+        let mut download = self.apt("apt-get")?;
+        download.args(["download", package]).current_dir(&folder);
+        step.run(&mut download)
+            .with_context(|| format!("downloading {package}"))?;
+        let entry = fs::read_dir(&folder)
+            .with_context(|| format!("listing {}", folder.display()))?
+            .next()
+            .with_context(|| format!("apt-get download left nothing of {package}"))?
+            .with_context(|| format!("listing {}", folder.display()))?;
+        let root = self.tools.make("root")?;
+        step.run(Command::new("dpkg").arg("-x").args([&entry.path(), &root]))?;
+        self.tools.remove("tmp/alone")?;
+        Ok(entry.file_name().to_string_lossy().into_owned())
     }
 
     /// Fetches `packages`, with what they need and the system has not, and unpacks all into `root/`.
@@ -137,6 +174,14 @@ impl<'a> Archive<'a> {
             .env("LC_ALL", "C")
             // Run as root, apt would download as a user who cannot write here.
             .args(["-o", "APT::Sandbox::User=root"]);
+        if let Some(foreign) = self.foreign {
+            let native = progress::output(Command::new("dpkg").arg("--print-architecture"))?;
+            for architecture in [native.trim(), foreign] {
+                command
+                    .arg("-o")
+                    .arg(format!("APT::Architectures::={architecture}"));
+            }
+        }
         if self.own_lists {
             self.tools.make("apt/lists/partial")?;
             self.tools.make("apt/cache/archives/partial")?;

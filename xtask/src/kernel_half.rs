@@ -25,14 +25,36 @@ const OBJECT: &str = "target/ebpf/nginx-probe.bpf.o";
 /// When the compiler or the linker fails; they say why themselves.
 pub(crate) fn build(repo: &Path, ready: &Ready, debug_log: bool) -> Result<PathBuf> {
     let mut cargo = cargo(repo, ready, "build");
-    cargo.args(package(debug_log));
+    cargo.args(package(debug_log)).arg(FOLDER);
+    compile(cargo, &repo.join(FOLDER), repo.join(OBJECT))
+}
+
+/// Builds the kernel half for another machine, named as Rust's compiler names it, into a folder of its own,
+/// and gives the object's path.
+///
+/// # Errors
+/// When the compiler or the linker fails; they say why themselves.
+pub(crate) fn build_for(
+    repo: &Path,
+    ready: &Ready,
+    machine: &str,
+    folder: &Path,
+) -> Result<PathBuf> {
+    let mut cargo = cargo(repo, ready, "build");
+    cargo
+        .args(package(false))
+        .arg(folder)
+        .env("AYA_BPF_TARGET_ARCH", machine);
+    compile(cargo, folder, folder.join("nginx-probe.bpf.o"))
+}
+
+fn compile(mut cargo: Command, folder: &Path, object: PathBuf) -> Result<PathBuf> {
     let status = cargo.status().context("starting cargo")?;
     if !status.success() {
         bail!("building the kernel half failed ({status}); the reason is above");
     }
-    let built = repo.join(FOLDER).join(TARGET).join("release").join(BINARY);
+    let built = folder.join(TARGET).join("release").join(BINARY);
     let built = fs::read(&built).with_context(|| format!("reading {}", built.display()))?;
-    let object = repo.join(OBJECT);
     if fs::read(&object).is_ok_and(|old| old == built) {
         return Ok(object);
     }
@@ -53,6 +75,7 @@ pub(crate) fn lint(repo: &Path, ready: &Ready) -> Result<bool> {
         let mut cargo = cargo(repo, ready, "clippy");
         cargo
             .args(package(debug_log))
+            .arg(FOLDER)
             .args(["--", "-D", "warnings"]);
         let status = cargo.status().context("starting Debian's clippy")?;
         if !status.success() {
@@ -62,7 +85,7 @@ pub(crate) fn lint(repo: &Path, ready: &Ready) -> Result<bool> {
     Ok(true)
 }
 
-fn package(debug_log: bool) -> [&'static str; 12] {
+fn package(debug_log: bool) -> [&'static str; 11] {
     [
         "--release",
         "--locked",
@@ -75,7 +98,6 @@ fn package(debug_log: bool) -> [&'static str; 12] {
         "--target",
         TARGET,
         "--target-dir",
-        FOLDER,
     ]
 }
 

@@ -14,6 +14,7 @@ mod inner;
 mod interrupt;
 mod kernel_half;
 mod linker;
+mod package;
 mod progress;
 mod setup;
 mod test;
@@ -53,8 +54,15 @@ enum Task {
     Bench(bench::Args),
     /// Feed the parsers with hostile input, found by chance and by coverage (needs nightly Rust)
     Fuzz(fuzz::Args),
-    /// Run the kernel half's tests on another kernel, in a virtual machine
+    /// Run the kernel half's tests on another kernel, or the package on a whole Debian, in a virtual machine
     Vm(vm::Args),
+    /// Make packages for Debian's kin and for RPM's, with a bill of materials, in target/package
+    Package(package::Args),
+    /// Judge the dependencies by deny.toml: licenses, duplicates, sources, advisories
+    Deny,
+    /// What `vm --systemd` runs inside the guest
+    #[command(hide = true)]
+    InsideGuest,
     /// Cause every fault of a collection in a private nginx, and judge what nginx-probe says (needs root)
     Zoo(zoo::Args),
 }
@@ -69,6 +77,9 @@ fn main() -> ExitCode {
         Task::Bench(args) => bench::run(&repo, &args),
         Task::Fuzz(args) => fuzz::run(&repo, &args),
         Task::Vm(args) => vm::run(&repo, &args),
+        Task::Package(args) => package::run(&repo, &args),
+        Task::Deny => package::deny::run(&repo),
+        Task::InsideGuest => vm::booted::guest::run(),
         Task::Zoo(args) => zoo::run(&repo, &args),
     };
     match result {

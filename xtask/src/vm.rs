@@ -1,5 +1,7 @@
-//! `cargo xtask vm`: the tests of the kernel half on another kernel, in a virtual machine.
+//! `cargo xtask vm`: the tests of the kernel half on another kernel, in a virtual machine; with
+//! `--systemd`, the package on a whole Debian.
 
+pub(crate) mod booted;
 mod cpio;
 mod files;
 mod image;
@@ -10,7 +12,7 @@ mod table;
 
 use std::env::consts;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -19,6 +21,8 @@ use clap::builder::PossibleValuesParser;
 use crate::build;
 use crate::progress::Steps;
 use crate::setup;
+
+use self::table::Table;
 
 /// How much longer than on an idle machine a test waits for what ought to happen.
 const PATIENCE: u32 = 5;
@@ -36,7 +40,20 @@ pub(crate) struct Args {
     /// Use no hardware support for virtual machines, even when there is some
     #[arg(long)]
     emulate: bool,
-    /// Run these files of `tests` (default: all that test the kernel half)
+    /// Boot the whole release, with systemd and stock nginx, and try the package there (needs root)
+    #[arg(long)]
+    systemd: bool,
+    /// Try this package, instead of building one
+    #[arg(long, value_name = "FILE", requires = "systemd")]
+    package: Option<PathBuf>,
+    /// Put this unit in the place of the package's
+    #[arg(long, value_name = "FILE", requires = "systemd")]
+    with_unit: Option<PathBuf>,
+    /// Put this drop-in beside the unit
+    #[arg(long, value_name = "FILE", requires = "systemd")]
+    drop_in: Option<PathBuf>,
+    /// Run these files of `tests` (default: all that test the kernel half), or with --systemd these
+    /// parts of its test, after those that each needs
     #[arg(value_name = "TEST_FILE")]
     files: Vec<String>,
 }
@@ -47,6 +64,20 @@ pub(crate) fn run(repo: &Path, args: &Args) -> Result<()> {
         bail!(
             "the guest is an x86_64 machine; this one is {}",
             consts::ARCH
+        );
+    }
+    if args.systemd {
+        return booted::run(
+            repo,
+            &booted::Options {
+                release: &args.release,
+                timeout: args.timeout,
+                emulate: args.emulate,
+                package: args.package.as_deref(),
+                unit: args.with_unit.as_deref(),
+                drop_in: args.drop_in.as_deref(),
+                parts: &args.files,
+            },
         );
     }
     let names = files::choose(repo, &args.files)?;
@@ -88,12 +119,23 @@ pub(crate) fn run(repo: &Path, args: &Args) -> Result<()> {
         &machine::Run {
             kernel: &guest.kernel()?,
             image: &image,
+            words: "",
+            disks: &[],
             log: &log,
             limit: args.timeout,
             emulate: args.emulate,
         },
     )?;
 
+    conclude(
+        &table,
+        &log,
+        &format!("the kernel of Debian {}", args.release),
+    )
+}
+
+/// Shows what came of a guest, and fails unless all of it went well.
+fn conclude(table: &Table, log: &Path, on: &str) -> Result<()> {
     println!("\n{}", table.text());
     println!("all that the guest said: {}", log.display());
     if !table.is_done() {
@@ -101,6 +143,6 @@ pub(crate) fn run(repo: &Path, args: &Args) -> Result<()> {
     }
     match table.failed() {
         0 => Ok(()),
-        failed => bail!("{failed} failed on the kernel of Debian {}", args.release),
+        failed => bail!("{failed} failed on {on}"),
     }
 }

@@ -173,6 +173,7 @@ impl Made {
             },
             upstream: asked.filter(|_| full),
             request: Some(request),
+            as_sent: true,
             client: Some(client),
             connection: full.then_some(self.connection),
             pid: full.then_some(pid),

@@ -9,7 +9,7 @@ use std::{
 
 use nginx_probe_ebpf::record::Record as KernelRecord;
 
-use super::{Agent, privileges, stalls::IN_NAMESPACES, start::Probes};
+use super::{Agent, privileges::IN_NAMESPACES, start::Probes};
 use crate::{
     backends::{self, Address, Order, Report, Table, Target, Track, Watcher, of_settings},
     clock::Time,
@@ -64,10 +64,7 @@ impl Backends {
         blind: bool,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let watcher = (!blind).then(|| {
-            let begin = || privileges::keep_only(&IN_NAMESPACES);
-            backends::start(proc_root, names.to_vec(), begin)
-        });
+        let watcher = (!blind).then(|| backends::start(proc_root, names.to_vec(), IN_NAMESPACES));
         let watcher = match watcher.transpose() {
             Ok(watcher) => watcher,
             Err(error) => {

@@ -12,6 +12,7 @@ use crate::{
     error_path::{Binaries, Missing},
     facts::Instance,
     fleet::Fleet,
+    kernel::Kernel,
     sinks::metrics::Metrics,
     source::{self, Stem},
 };
@@ -74,7 +75,8 @@ impl ErrorPath {
                 }
             }
         }
-        let up = source::of_error_path(found.values()).ok;
+        let way = fleet.kernel().loaded().and_then(Kernel::entry_way);
+        let up = source::of_error_path(way, found.values()).ok;
         self.metrics.set_source(Stem::ErrorPath, up);
     }
 

@@ -152,8 +152,8 @@ impl Agent {
         }
         self.backends.follow(&self.fleet);
         self.say_watched(true);
-        let readable = self.fleet.masters().all(|(_, _, config)| config.is_some());
-        self.metrics.set_source(Stem::Config, readable);
+        let whole = self.fleet.configs_are_whole();
+        self.metrics.set_source(Stem::Config, whole);
         for (_, instance, config) in self.fleet.masters() {
             if let Some(count) = config.and_then(sample::workers_of) {
                 self.metrics.set_configured(instance, count);

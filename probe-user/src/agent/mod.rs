@@ -4,6 +4,7 @@ mod backends;
 mod counters;
 mod error_path;
 mod gone;
+mod heartbeat;
 
 pub(crate) mod logs;
 mod look;
@@ -119,7 +120,7 @@ impl Agent {
         );
         fleet.set_naming(Naming::new(
             options.naming.host_root(),
-            host_name(),
+            options.host(),
             options.naming.instance_label.clone(),
         ));
         fleet.scan().context("cannot read /proc")?;
@@ -278,13 +279,4 @@ impl Agent {
             console.finish();
         }
     }
-}
-
-/// The host's name, as records carry it.
-#[must_use]
-pub fn host_name() -> String {
-    rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned()
 }

@@ -24,7 +24,7 @@ impl Recorded {
     /// When the recording cannot be made.
     pub(super) fn start(options: &RunOptions, blind: bool) -> anyhow::Result<Self> {
         let responses = options.responses.unwrap_or(false);
-        let header = Header::new(super::host_name(), options.quiet(), blind, responses);
+        let header = Header::new(options.host(), options.quiet(), blind, responses);
         let path = options.record.as_deref();
         Ok(Self {
             correlator: header.correlator(),

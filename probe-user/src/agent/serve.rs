@@ -12,11 +12,12 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep},
 };
 
-use super::{Agent, logs::Logs, open, privileges, start};
+use super::{Agent, heartbeat::Heartbeat, logs::Logs, open, privileges, start};
 use crate::{
     clock::boot_ns_now,
     correlator::Incident,
     facts::Instance,
+    kernel::{EntryWay, Kernel},
     options::RunOptions,
     records::{Body, Record},
     sinks::{
@@ -48,18 +49,19 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
         None => None,
     };
     let journal = open::journal(&options, &metrics)?;
+    open::state(&options)?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let console = Console::new(options.output.unwrap_or_else(Output::for_stdout));
     let console = console.context("cannot start a thread for standard output")?;
     let (mut agent, events) = Agent::start(&options, Arc::clone(&metrics), journal, Some(console))?;
-    privileges::drop_unneeded(agent.error_path.is_some());
+    agent.give_up_privileges()?;
     if let Some(listener) = listener {
         tokio::spawn(http::serve(listener, Arc::clone(&metrics)));
     }
     give_back_memory();
     agent.metrics.set_ready();
-    messages::say("ready\n");
+    messages::say(&format!("{}ready\n", messages::priority(log::Level::Info)));
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     let told = async {
         tokio::select! {
@@ -101,7 +103,7 @@ pub async fn watch(
     start::check(&options.watch)?;
     let metrics = Arc::new(Metrics::new());
     let (mut agent, events) = Agent::start(options, Arc::clone(&metrics), None, None)?;
-    privileges::drop_unneeded(agent.error_path.is_some());
+    agent.give_up_privileges()?;
     let before = metrics.encode()?;
     begun(&metrics);
     let settled = async {
@@ -147,6 +149,13 @@ impl Kept {
 }
 
 impl Agent {
+    fn give_up_privileges(&self) -> anyhow::Result<()> {
+        let loaded = self.fleet.kernel().loaded().is_some();
+        let way = self.fleet.kernel().loaded().and_then(Kernel::entry_way);
+        let attaching = way.and_then(Result::ok).map(EntryWay::needs);
+        privileges::give_up(loaded, attaching)
+    }
+
     /// Gives everything its turn until `end`, or until nobody reads what is written.
     async fn serve(
         &mut self,
@@ -163,9 +172,11 @@ impl Agent {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut heartbeat = Heartbeat::default();
         let mut more = false;
         let mut end = std::pin::pin!(end);
         while !self.console.as_ref().is_some_and(Console::is_gone) {
+            heartbeat.beat();
             let settle = self.fleet.next_look(boot_ns_now());
             tokio::select! {
                 biased;

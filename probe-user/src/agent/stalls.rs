@@ -7,9 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use caps::Capability;
-
-use super::{Agent, privileges, start::Probes};
+use super::{Agent, privileges::IN_NAMESPACES, start::Probes};
 use crate::{
     clock::{Time, boot_ns_now},
     facts::{Event, Fact, Instance},
@@ -20,13 +18,6 @@ use crate::{
     sinks::metrics::Metrics,
     source::Stem,
 };
-
-/// To enter the network namespaces of containers, and to see what their nginx has open.
-pub(super) const IN_NAMESPACES: [Capability; 3] = [
-    Capability::CAP_DAC_READ_SEARCH,
-    Capability::CAP_SYS_ADMIN,
-    Capability::CAP_SYS_PTRACE,
-];
 
 /// What is looked at.
 pub(super) struct Stalls {
@@ -45,7 +36,7 @@ impl Stalls {
         hang_after: Option<Duration>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let queues = listen_queue::start(proc_root, || privileges::keep_only(&IN_NAMESPACES));
+        let queues = listen_queue::start(proc_root, IN_NAMESPACES);
         if let Err(error) = &queues {
             log::warn!("without listen_queue: no thread can be started: {error}");
         }

@@ -186,7 +186,7 @@ pub(super) fn probes(
             kernel_log: None,
         });
     }
-    let loaded = Kernel::load(names, sizes(names), watch.ways());
+    let loaded = Kernel::load(names, sizes(names), watch.ways(), !watch.no_uprobes());
     if let Err(error) = &loaded
         && error.is_permission()
     {
@@ -198,6 +198,12 @@ pub(super) fn probes(
     for stem in KERNEL_STEMS {
         let verdict = source::of_probes(stem, loaded.as_ref().map(|(kernel, _)| kernel));
         report(stem, &verdict, metrics);
+    }
+    if let Ok((kernel, _)) = &loaded
+        && let Some(way) = kernel.entry_way()
+    {
+        let verdict = source::of_error_path(Some(way), std::iter::empty());
+        report(Stem::ErrorPath, &verdict, metrics);
     }
     let opened = KernelLog::open(KMSG_PATH.as_ref());
     report(Stem::KernelLog, &source::of_kernel_log(&opened), metrics);

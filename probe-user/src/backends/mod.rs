@@ -19,7 +19,6 @@ use std::{
         Arc,
         mpsc::{Receiver, SyncSender, sync_channel},
     },
-    thread,
     time::Duration,
 };
 
@@ -34,6 +33,7 @@ pub use self::{
 use crate::{
     facts::{Crash, Instance, Memory, Reason, Sender},
     names::{self, Name},
+    privileges::{self, Needs},
 };
 
 /// Processes of one nginx's backends that are followed one by one.
@@ -128,23 +128,20 @@ pub struct Watcher {
 pub fn start(
     proc_root: &Path,
     names: Vec<String>,
-    begin: impl FnOnce() + Send + 'static,
+    needs: Needs<'static>,
 ) -> std::io::Result<Watcher> {
     let (orders, ordered) = sync_channel::<Order>(1);
     let (send, reports) = sync_channel(1);
     let mut pass = Pass::new(proc_root, names);
-    thread::Builder::new()
-        .name("backends".into())
-        .spawn(move || {
-            begin();
-            for order in ordered {
-                let report = pass.look(&order);
-                let end = report.stranded;
-                if send.send(report).is_err() || end {
-                    return;
-                }
+    privileges::spawn("backends", needs, move || {
+        for order in ordered {
+            let report = pass.look(&order);
+            let end = report.stranded;
+            if send.send(report).is_err() || end {
+                return;
             }
-        })?;
+        }
+    })?;
     Ok(Watcher { orders, reports })
 }
 

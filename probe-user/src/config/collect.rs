@@ -138,6 +138,7 @@ impl Collector {
             upstreams: self.upstreams,
             files: report.files,
             warnings,
+            unread: report.unread,
         }
     }
 

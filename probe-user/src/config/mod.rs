@@ -95,6 +95,8 @@ impl Master {
             0
         });
         let mut settings = Settings::read(&root, &build, &invocation, &working_folder);
+        // Where the defaults of another build, or of another folder, may be wrong.
+        settings.unread += warnings.len();
         settings.warnings.append(&mut warnings);
         Ok(Self {
             root: Arc::new(root),

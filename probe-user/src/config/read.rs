@@ -73,6 +73,8 @@ pub struct Report {
     pub files: Vec<PathBuf>,
     /// What was left out, for people. At most [`MAX_WARNINGS`] and one that counts the rest.
     pub warnings: Vec<String>,
+    /// Files that could not be read, or not to their end: what they say is not known.
+    pub unread: usize,
     unkept_warnings: usize,
 }
 
@@ -135,6 +137,7 @@ struct Walker<'a, 'v> {
 impl Walker<'_, '_> {
     fn file(&mut self, path: &Path) {
         if let Err(why) = self.try_file(path) {
+            self.report.unread += 1;
             self.report.warn(why);
         }
     }
@@ -225,6 +228,7 @@ impl Walker<'_, '_> {
             self.close();
         }
         if let Some(why) = stopped {
+            self.report.unread += 1;
             self.report
                 .warn(format!("{}: {why}; the rest was not read", from.display()));
         }
@@ -246,6 +250,7 @@ impl Walker<'_, '_> {
                         self.file(&path);
                     }
                     if self.names == 0 {
+                        self.report.unread += 1;
                         self.report
                             .warn(format!("{}: too many files", path.display()));
                     }
@@ -323,6 +328,7 @@ mod tests {
                 "/m includes itself",
             ]
         );
+        assert_eq!(report.unread, report.warnings.len());
     }
 
     #[test]

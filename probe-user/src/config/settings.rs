@@ -53,6 +53,8 @@ pub struct Settings {
     pub files: Vec<PathBuf>,
     /// What could not be read or understood, for people.
     pub warnings: Vec<String>,
+    /// How many files could not be read, or not to their end, so that what they say is not known.
+    pub unread: usize,
 }
 
 /// Formats of one file that are kept.

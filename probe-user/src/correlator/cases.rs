@@ -39,6 +39,10 @@ const MAX_LOOKS: usize = 64;
 
 /// One failed answer.
 #[derive(Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that is known of it or not, whatever the others are"
+)]
 pub(super) struct Case {
     pub time: Time,
     pub instance: Instance,
@@ -46,6 +50,8 @@ pub(super) struct Case {
     /// by nginx or the upstream.
     pub status: u16,
     pub key: u64,
+    /// The request is known from its first byte to the end of its path.
+    whole: bool,
     pub client: Option<String>,
     pub answer: Option<Box<Answer>>,
     pub logged: Option<Box<Logged>>,
@@ -145,6 +151,7 @@ impl Cases {
             instance: instance.clone(),
             status,
             key: key(request),
+            whole: request.is_some_and(|request| !request.cut),
             client: client.cloned(),
             unread: of_answer.is_some_and(|answer| answer.status.is_none()),
             unseen: of_answer.is_none(),

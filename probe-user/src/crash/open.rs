@@ -6,9 +6,10 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::{Mode, OFlags};
 
 use super::mappings::{Mapping, Mappings};
+use crate::rooted::Root;
 
 /// Processes tried; the master and a few workers share every file.
 const MAX_PROCESSES: usize = 8;
@@ -59,12 +60,8 @@ pub(super) fn open(proc_root: &Path, pids: &[u32], mapping: &Mapping) -> Option<
         .ok()
     };
     let by_path = |&pid: &u32| {
-        let root = proc_root.join(pid.to_string()).join("root");
-        let folder =
-            rustix::fs::open(root, OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).ok()?;
-        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        let opened = rustix::fs::openat2(folder, mapping.path(), FLAGS, Mode::empty(), resolve);
-        let (file, meta) = open_regular(opened).ok()?;
+        let root = Root::of_process(proc_root, pid).ok()?;
+        let (file, meta) = regular(root.open(mapping.path().as_ref()).ok()?).ok()?;
         is_mapped_file(mapping, &meta).then_some((file, meta))
     };
     let (file, meta) = pids
@@ -81,7 +78,10 @@ const FLAGS: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC);
 
 fn open_regular(opened: rustix::io::Result<rustix::fd::OwnedFd>) -> io::Result<(File, Metadata)> {
-    let file = File::from(opened?);
+    regular(File::from(opened?))
+}
+
+fn regular(file: File) -> io::Result<(File, Metadata)> {
     let meta = file.metadata()?;
     if !meta.is_file() {
         return Err(io::Error::new(

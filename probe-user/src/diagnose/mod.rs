@@ -22,7 +22,7 @@ use tokio::{
 
 use self::report::Report;
 use crate::{
-    agent::{self, host_name},
+    agent,
     clock::Time,
     options::DiagnoseOptions,
     sinks::{console::Output, messages, metrics::Metrics},
@@ -75,7 +75,7 @@ pub async fn run(options: &DiagnoseOptions) -> anyhow::Result<bool> {
     if shown {
         messages::say("\r\x1b[K");
     }
-    let report = Report::of(watched?, host_name(), since.get(), lasted.get());
+    let report = Report::of(watched?, options.host(), since.get(), lasted.get());
     if report.nginx.is_empty() {
         let what = match &*options.watch.pid_file {
             [] => "no nginx was found".to_owned(),

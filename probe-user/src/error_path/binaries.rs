@@ -6,15 +6,14 @@ use std::{
     io,
     os::unix::fs::MetadataExt as _,
     path::Path,
+    sync::Arc,
 };
-
-use aya::programs::ProgramError;
 
 use crate::{
     config,
     crash::function_offsets,
     kernel::{
-        EntryLink, Kernel,
+        EntryError, EntryLink, Kernel,
         programs::{ANSWER, LOG},
     },
     sinks::printable::printable,
@@ -44,8 +43,9 @@ struct Binary {
     file: File,
     answers: Option<EntryLink>,
     logs: Option<EntryLink>,
-    /// Attaching failed, which is not tried again.
-    refused: bool,
+    /// Why attaching to a function failed, which is not tried again as long as a master runs the
+    /// binary: the reason stands until then.
+    refused: Option<(&'static str, Arc<EntryError>)>,
 }
 
 /// Every binary of a master that runs.
@@ -68,17 +68,17 @@ pub struct Found {
 }
 
 /// Why something cannot be seen of a binary.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Missing {
     /// The file cannot be read.
     #[error("it cannot be read: {0}")]
-    Unreadable(io::Error),
+    Unreadable(Arc<io::Error>),
     /// It does not name the function.
     #[error("it names no function {0}")]
     NoSymbol(&'static str),
     /// The kernel refused.
-    #[error("{0}: {1}")]
-    Refused(&'static str, String),
+    #[error("{0} cannot be attached to: {1}")]
+    Refused(&'static str, Arc<EntryError>),
     /// The log would be a hot path.
     #[error("messages are not looked at, for an error_log of level {0} makes them frequent")]
     Talkative(String),
@@ -107,6 +107,23 @@ impl Missing {
     pub const fn is_choice(&self) -> bool {
         matches!(self, Self::Talkative(_))
     }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn fix(&self) -> &'static str {
+        match self {
+            Self::Unreadable(_) => "run as root or with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
+            Self::NoSymbol(_) => {
+                "nothing to do: this build of nginx does not name its functions; the rest goes on \
+                 without them"
+            }
+            Self::Refused(_, error) => error.fix(),
+            Self::Talkative(_) => {
+                "an error_log at level notice or worse has its messages looked at"
+            }
+            Self::LevelUnknown => "make its configuration readable for the agent: see config",
+        }
+    }
 }
 
 impl Binaries {
@@ -131,7 +148,7 @@ impl Binaries {
             };
             match self.open(&exe) {
                 Ok(identity) => wanted.entry(identity).or_default().push((pid, why)),
-                Err(error) => one.missing.push(Missing::Unreadable(error)),
+                Err(error) => one.missing.push(Missing::Unreadable(Arc::new(error))),
             }
             found.insert(pid, one);
         }
@@ -140,14 +157,14 @@ impl Binaries {
             let Some(binary) = self.attached.get_mut(identity) else {
                 continue;
             };
-            let mut missing = binary.attach(kernel, quiet);
+            binary.attach(kernel, quiet);
             for (pid, why) in users {
                 let Some(one) = found.get_mut(pid) else {
                     continue;
                 };
                 one.answers = binary.answers.is_some();
                 one.logs = binary.logs.is_some();
-                one.missing.append(&mut missing);
+                one.missing.extend(binary.missing());
                 one.missing.extend(why.take());
             }
         }
@@ -179,7 +196,7 @@ impl Binaries {
                 file,
                 answers: None,
                 logs: None,
-                refused: false,
+                refused: None,
             };
             self.attached.insert(identity, binary);
         }
@@ -189,29 +206,20 @@ impl Binaries {
 
 impl Binary {
     /// Attaches what can be, and detaches the log's program where it would be too busy.
-    fn attach(&mut self, kernel: &mut Kernel, quiet: bool) -> Vec<Missing> {
-        let mut missing = Vec::new();
-        let [answers, logs] = self.offsets;
-        for (offset, function) in [(answers, ANSWERS), (logs, LOGS)] {
-            if offset.is_none() {
-                missing.push(Missing::NoSymbol(function));
-            }
-        }
+    fn attach(&mut self, kernel: &mut Kernel, quiet: bool) {
         if !quiet && let Some(link) = self.logs.take() {
             kernel.detach_entry(link);
         }
-        if self.refused {
-            return missing;
-        }
+        let [answers, logs] = self.offsets;
         let mut attach = |program, function, offset: Option<u64>, link: &mut Option<EntryLink>| {
-            let Some(offset) = offset.filter(|_| link.is_none()) else {
+            let Some(offset) = offset.filter(|_| link.is_none() && self.refused.is_none()) else {
                 return;
             };
             match kernel.attach_entry(program, &self.file, offset) {
                 Ok(made) => *link = Some(made),
                 Err(error) => {
-                    self.refused = true;
-                    missing.push(Missing::Refused(function, brief(&error)));
+                    log::debug!("{error}");
+                    self.refused = Some((function, Arc::new(error)));
                 }
             }
         };
@@ -219,7 +227,16 @@ impl Binary {
         if quiet {
             attach(LOG, LOGS, logs, &mut self.logs);
         }
-        missing
+    }
+
+    /// What is missing of it, as it is now, whenever it was found out.
+    fn missing(&self) -> impl Iterator<Item = Missing> {
+        let functions = self.offsets.iter().zip([ANSWERS, LOGS]);
+        let unnamed = functions.filter(|(offset, _)| offset.is_none());
+        let refused = self.refused.as_ref();
+        unnamed
+            .map(|(_, function)| Missing::NoSymbol(function))
+            .chain(refused.map(|(function, error)| Missing::Refused(function, Arc::clone(error))))
     }
 }
 
@@ -234,17 +251,4 @@ impl Identity {
             changed: (meta.mtime(), meta.mtime_nsec()),
         })
     }
-}
-
-/// An error without the verifier's words, which may be many.
-fn brief(error: &ProgramError) -> String {
-    let mut text = error.to_string();
-    if let Some(cause) = std::error::Error::source(error) {
-        text = format!("{text}: {cause}");
-    }
-    if let Some(end) = text.find(" Verifier output") {
-        text.truncate(end);
-    }
-    log::debug!("{error}");
-    text
 }

@@ -34,6 +34,9 @@ pub struct Logged {
     pub upstream: Option<String>,
     /// The request, where the format tells.
     pub request: Option<RequestLine>,
+    /// The request is named as the client named it, not as nginx has rewritten it.
+    #[serde(default)]
+    pub as_sent: bool,
     /// The client's address, as `realip` left it.
     pub client: Option<String>,
     /// The connection's number, as the error log has it.
@@ -72,6 +75,9 @@ impl Logged {
                 .collect(),
             upstream: upstream.last().map(|one| text(one.value)),
             request: request(entry, escape),
+            as_sent: [Field::Request, Field::RequestUri]
+                .iter()
+                .any(|field| entry.present(*field).is_some()),
             client: name(Field::RemoteAddr),
             connection: entry.connection(),
             pid: entry.pid(),
@@ -88,6 +94,7 @@ impl Logged {
             upstream_status: Vec::new(),
             upstream: None,
             request: None,
+            as_sent: false,
             client: None,
             connection: None,
             pid: None,

@@ -12,6 +12,10 @@ const MAX_OWED: usize = 1024;
 
 /// A running master.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is something else that was seen of it"
+)]
 pub(super) struct Master {
     pub pid: u32,
     pub instance: Instance,
@@ -20,6 +24,8 @@ pub(super) struct Master {
     pub config: Option<config::Master>,
     /// Its container and unit, as they were when it was found.
     pub identity: Identity,
+    /// It could not be looked at again after a reload: the configuration is an older one.
+    pub stale: bool,
     /// The code that its workers inherit, kept for a crash after which nothing can be asked.
     pub mappings: Option<Mappings>,
     /// When its configuration was read last, in nanoseconds since boot.
@@ -60,6 +66,7 @@ impl Master {
             generation,
             config: None,
             identity: Identity::default(),
+            stale: false,
             mappings: None,
             read_ns: 0,
             settled: false,

@@ -170,6 +170,15 @@ impl<T: Track> Fleet<T> {
             .map(|master| (master.pid, &master.instance, master.config.as_ref()))
     }
 
+    /// Whether the configuration of every master is known, whole and as it is now.
+    #[must_use]
+    pub fn configs_are_whole(&self) -> bool {
+        self.masters.values().all(|master| {
+            let whole = |config: &config::Master| config.settings.unread == 0;
+            !master.stale && master.config.as_ref().is_some_and(whole)
+        })
+    }
+
     /// Running workers by instance; an instance with a master and no worker is there too.
     #[must_use]
     pub fn counts(&self) -> HashMap<Instance, Counts> {

@@ -1,6 +1,6 @@
 //! A process turns out to be a master: which nginx it is, and what is kept of it.
 
-use std::{fs, io, os::unix::fs::MetadataExt as _};
+use std::io;
 
 use super::{Fleet, Track, master::Master, process::Kind};
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
     config,
     crash::Mappings,
     facts::{Event, Upgrade},
+    named,
 };
 
 /// A new master that nobody asked for is looked at again for so long, in case its pid file is
@@ -77,7 +78,8 @@ impl<T: Track> Fleet<T> {
         });
         own_file.is_some()
             && self.selection.pid_files_of(inner).any(|file| {
-                fs::metadata(file).ok().map(|file| (file.dev(), file.ino())) == own_file
+                let stat = named::stat(self.proc.root(), file);
+                stat.map(|stat| (stat.st_dev, stat.st_ino)) == own_file
             })
     }
 
@@ -85,6 +87,7 @@ impl<T: Track> Fleet<T> {
         let config = config::Master::of_process(self.proc.root(), pid);
         warn_of(pid, &config);
         if let Some(master) = self.masters.get_mut(&pid) {
+            master.stale = config.is_err();
             master.config = config.ok().or_else(|| master.config.take());
             master.read_ns = boot_ns_now();
             self.version += 1;

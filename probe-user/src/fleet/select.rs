@@ -1,8 +1,8 @@
 //! Which masters the operator wants to see.
 
-use std::{fs, io::Read as _, path::PathBuf};
+use std::path::{Path, PathBuf};
 
-use crate::proc::Proc;
+use crate::{named, proc::Proc};
 
 /// Which masters to follow.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +31,7 @@ impl Selection {
         self.masters
             .iter()
             .copied()
-            .chain(self.pid_files.iter().filter_map(read_pid))
+            .chain(self.pid_files.iter().filter_map(|file| read_pid(file)))
     }
 
     /// The pid files that hold this process id.
@@ -48,20 +48,16 @@ impl Selection {
             proc.status(pid)
                 .is_some_and(|status| names.contains(&status.comm))
         };
-        let files = self
-            .pid_files
-            .iter()
-            .filter_map(|file| match read_pid(file) {
-                None if file.exists() => {
-                    Some(format!("pid file {} holds no process id", file.display()))
-                }
-                None => Some(format!("pid file {} does not exist", file.display())),
-                Some(pid) if !is_nginx(pid) => Some(format!(
-                    "pid file {} is stale: it names process {pid}, which is not a running nginx",
-                    file.display()
-                )),
-                Some(_) => None,
-            });
+        let wrong = |file: &PathBuf| match named::pid_in(proc.root(), file) {
+            Err(error) => Some(format!("pid file {error}")),
+            Ok(None) => Some(format!("pid file {} holds no process id", file.display())),
+            Ok(Some(pid)) if !is_nginx(pid) => Some(format!(
+                "pid file {} is stale: it names process {pid}, which is not a running nginx",
+                file.display()
+            )),
+            Ok(Some(_)) => None,
+        };
+        let files = self.pid_files.iter().filter_map(wrong);
         let masters = self.masters.iter().filter(|pid| !is_nginx(**pid));
         files
             .chain(masters.map(|pid| format!("process {pid} is not a running nginx")))
@@ -69,18 +65,14 @@ impl Selection {
     }
 }
 
-fn read_pid(path: &PathBuf) -> Option<u32> {
-    let mut text = String::new();
-    fs::File::open(path)
-        .ok()?
-        .take(32)
-        .read_to_string(&mut text)
-        .ok()?;
-    text.trim().parse().ok()
+fn read_pid(path: &Path) -> Option<u32> {
+    named::pid_in(Path::new("/proc"), path).ok().flatten()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -20,6 +20,7 @@ use super::{
     btf::{Btf, BtfError},
     calls,
     programs::{self, Way},
+    uprobes::Entries,
     workers::Workers,
 };
 
@@ -169,17 +170,19 @@ pub struct Kernel {
     lost: PerCpuArray<MapData, u64>,
     failures: StdHashMap<&'static str, ProgramError>,
     way: Option<Way>,
+    /// How the functions of nginx are attached to; nothing where they are left alone.
+    pub(super) entries: Option<Entries>,
     #[cfg(feature = "debug-log")]
     messages: aya_log::EbpfLogger<&'static dyn log::Log>,
     /// Holds the programs: they are detached with it.
-    ebpf: Ebpf,
+    pub(super) ebpf: Ebpf,
 }
 
 impl Kernel {
     /// Loads and attaches every program; one that cannot attach is kept in [`Self::failures`].
     /// `names` are the program names to track from their start, `sizes` how much can be
     /// followed at once. Requests are followed in the first of `ways` that the kernel takes, with
-    /// none of them not at all.
+    /// none of them not at all. Functions of nginx can be attached to with `functions` only.
     ///
     /// # Errors
     /// When the kernel has no BTF, or refuses the maps.
@@ -187,6 +190,7 @@ impl Kernel {
         names: &[String],
         sizes: Sizes,
         ways: &[Way],
+        functions: bool,
     ) -> Result<(Self, RingBuf<MapData>), LoadError> {
         let layout = {
             let data = fs::read(Path::new(BTF_PATH)).map_err(LoadError::NoBtf)?;
@@ -207,6 +211,7 @@ impl Kernel {
             .map_max_entries("CONNECTIONS", places)
             .load(OBJECT)
             .map_err(|error| LoadError::Refused(error.into()))?;
+        let entries = functions.then(|| Entries::try_ways(&mut ebpf, OBJECT));
         let events = RingBuf::try_from(take(&mut ebpf, "EVENTS")?).map_err(maps)?;
         let tracked = HashMap::try_from(take(&mut ebpf, "TRACKED")?).map_err(maps)?;
         let backends = HashMap::try_from(take(&mut ebpf, "BACKENDS")?).map_err(maps)?;
@@ -229,6 +234,7 @@ impl Kernel {
                 lost,
                 failures,
                 way,
+                entries,
                 #[cfg(feature = "debug-log")]
                 messages,
                 ebpf,
@@ -253,10 +259,6 @@ impl Kernel {
     #[must_use]
     pub const fn way(&self) -> Option<Way> {
         self.way
-    }
-
-    pub(super) fn program_mut(&mut self, name: &str) -> Option<&mut aya::programs::Program> {
-        self.ebpf.program_mut(name)
     }
 
     /// Begins to track a process.

@@ -3,6 +3,7 @@
 mod btf;
 pub mod calls;
 mod load;
+mod multi;
 pub mod programs;
 mod uprobes;
 mod workers;
@@ -10,5 +11,5 @@ mod workers;
 pub use btf::{Btf, BtfError};
 pub use load::{BTF_PATH, Kernel, LoadError, Sizes};
 pub use programs::{Hook, PROGRAMS, ProgramSpec, Way};
-pub use uprobes::EntryLink;
+pub use uprobes::{EntryError, EntryLink, EntryWay};
 pub use workers::Workers;

@@ -13,7 +13,6 @@ mod pass;
 use std::{
     path::Path,
     sync::mpsc::{Receiver, SyncSender, sync_channel},
-    thread,
 };
 
 use serde::{Deserialize, Serialize};
@@ -22,7 +21,10 @@ pub use self::{
     dump::{Listening, SocketFile, listening},
     pass::{Pass, Report},
 };
-use crate::facts::Instance;
+use crate::{
+    facts::Instance,
+    privileges::{self, Needs},
+};
 
 /// An nginx whose listeners are looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,27 +65,24 @@ pub struct Watcher {
     reports: Receiver<Report>,
 }
 
-/// Starts a thread that looks each time it is told to. It calls `begin` first.
+/// Starts a thread that looks each time it is told to, and has no more than it `needs`.
 ///
 /// # Errors
 /// When no thread can be started.
-pub fn start(proc_root: &Path, begin: impl FnOnce() + Send + 'static) -> std::io::Result<Watcher> {
+pub fn start(proc_root: &Path, needs: Needs<'static>) -> std::io::Result<Watcher> {
     let (aim, targets) = sync_channel::<Vec<Target>>(1);
     let (send, reports) = sync_channel(1);
     let proc_root = proc_root.to_owned();
-    thread::Builder::new()
-        .name("listen_queue".into())
-        .spawn(move || {
-            begin();
-            let mut pass = Pass::new(&proc_root);
-            for targets in targets {
-                let report = pass.look(&targets);
-                let end = report.stranded;
-                if send.send(report).is_err() || end {
-                    return;
-                }
+    privileges::spawn("listen_queue", needs, move || {
+        let mut pass = Pass::new(&proc_root);
+        for targets in targets {
+            let report = pass.look(&targets);
+            let end = report.stranded;
+            if send.send(report).is_err() || end {
+                return;
             }
-        })?;
+        }
+    })?;
     Ok(Watcher { aim, reports })
 }
 

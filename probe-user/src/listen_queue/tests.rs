@@ -2,6 +2,7 @@ use std::{
     net::{TcpListener, TcpStream},
     os::fd::AsFd as _,
     process::{Child, Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 

@@ -21,6 +21,9 @@ pub struct DiagnoseOptions {
     /// Watch for so long; SIGINT (Ctrl-C) ends it earlier, with a report of what was seen
     #[arg(long, env = "NGINX_PROBE_DURATION", value_name = "DURATION", default_value = DEFAULT_DURATION, value_parser = humantime::parse_duration)]
     pub duration: Duration,
+    /// The host's name in the report, for an agent in a container [default: as uname(2) says]
+    #[arg(long, env = "NGINX_PROBE_HOST", value_name = "NAME")]
+    pub host: Option<String>,
     /// How to write the report [default: text]
     #[arg(long, env = "NGINX_PROBE_OUTPUT", default_value = "text")]
     pub output: Output,
@@ -36,6 +39,7 @@ impl DiagnoseOptions {
             journal: Some(OrNone::None),
             state: Some(OrNone::None),
             incident_quiet: Some(QUIET),
+            host: self.host.clone(),
             ..RunOptions::default()
         }
     }

@@ -23,9 +23,17 @@ impl RunOptions {
                     .with_context(|| format!("cannot read the configuration {}", path.display()));
             }
         };
-        let file: Self = toml::from_str(&text)
+        let file = Self::from_toml(&text)
             .with_context(|| format!("the configuration {} is not right", path.display()))?;
         Ok(self.over(file))
+    }
+
+    /// The options that a configuration file of this text has.
+    ///
+    /// # Errors
+    /// When it has an unknown key or a bad value.
+    pub(crate) fn from_toml(text: &str) -> anyhow::Result<Self> {
+        Ok(toml::from_str(text)?)
     }
 
     pub(super) fn over(self, file: Self) -> Self {
@@ -58,6 +66,8 @@ impl RunOptions {
             hang_after: self.hang_after.or(file.hang_after),
             responses: self.responses.or(file.responses),
             record: self.record.or(file.record),
+            host: self.host.or(file.host),
+            user: self.user.or(file.user),
             log_level: self.log_level.or(file.log_level),
         }
     }

@@ -20,11 +20,13 @@ fn a_file_has_the_keys_of_the_flags() {
          pid-file = ['/a']\nno-logs = true\nno-uprobes = true\nfollow = 'none'\n\
          log-level = 'debug'\nstub-status-every = '250ms'\nhang-after = '2s'\n\
          access-log = ['/l=combined']\njournal-size = '1MiB'\njournal-keep = 9\n\
-         instance-label = '{pod}{pid_file}'\nhost-root = '/host'",
+         instance-label = '{pod}{pid_file}'\nhost-root = '/host'\n\
+         user = 'nobody'",
     )
     .expect("right");
     assert_eq!(options.listen(), None);
     assert_eq!(options.journal(), Some(Path::new("/j")));
+    assert_eq!(options.user.as_deref(), Some("nobody"));
     assert_eq!(options.quiet(), Duration::from_secs(5));
     assert_eq!(
         options.stub_status_every(),

@@ -6,7 +6,6 @@ use std::{
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel},
-    thread,
     time::Duration,
 };
 
@@ -14,7 +13,11 @@ use anyhow::{Context as _, anyhow, bail};
 use serde::Serialize;
 
 use super::{Header, MAX_LINE};
-use crate::{clock::Time, facts::Fact};
+use crate::{
+    clock::Time,
+    facts::Fact,
+    privileges::{self, Needs},
+};
 
 /// Bytes that are written at once.
 const BLOCK: usize = 128 * 1024;
@@ -75,16 +78,14 @@ impl Recorder {
         let (sender, blocks) = sync_channel(MAX_WAITING);
         let (end, done) = channel();
         let name = path.to_owned();
-        thread::Builder::new()
-            .name("recording".to_owned())
-            .spawn(move || {
-                // Dropped at the thread's end, which is what `finish` waits for.
-                let _end = end;
-                if let Err(error) = write_all(file, &blocks) {
-                    over(&name, &format!("cannot write: {error}"));
-                }
-            })
-            .context("cannot start a thread for the recording")?;
+        privileges::spawn("recording", Needs::WRITER, move || {
+            // Dropped at the thread's end, which is what `finish` waits for.
+            let _end = end;
+            if let Err(error) = write_all(file, &blocks) {
+                over(&name, &format!("cannot write: {error}"));
+            }
+        })
+        .context("cannot start a thread for the recording")?;
         let mut new = Self {
             path: path.to_owned(),
             block: Vec::with_capacity(BLOCK),

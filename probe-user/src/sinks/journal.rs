@@ -199,7 +199,9 @@ fn is_torn(file: &File, metadata: &Metadata) -> io::Result<bool> {
     Ok(byte != *b"\n")
 }
 
-fn is_full(error: &io::Error) -> bool {
+/// Whether the disk, or the user's part of it, is full.
+#[must_use]
+pub fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded

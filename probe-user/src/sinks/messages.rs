@@ -4,10 +4,13 @@
 //! of its own does, as for standard output.
 
 use std::{
+    env,
     io::{self, Write},
-    sync::{Mutex, PoisonError},
+    sync::{LazyLock, Mutex, PoisonError},
     time::Duration,
 };
+
+use log::Level;
 
 use super::queue::Queue;
 
@@ -15,6 +18,36 @@ use super::queue::Queue;
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 static QUEUE: Mutex<Option<Queue>> = Mutex::new(None);
+
+/// Standard error leads to systemd's journal.
+static JOURNAL: LazyLock<bool> = LazyLock::new(|| {
+    let stderr = rustix::fs::fstat(io::stderr()).ok();
+    let stream = env::var("JOURNAL_STREAM").ok();
+    stderr
+        .zip(stream)
+        .is_some_and(|(stat, stream)| is_stream(&stream, stat.st_dev, stat.st_ino))
+});
+
+/// What stands before a line of that level: a syslog priority where systemd's journal reads it
+/// (`sd-daemon(3)`), so that `journalctl -p warning` shows warnings; else nothing.
+#[must_use]
+pub fn priority(level: Level) -> &'static str {
+    match (*JOURNAL, level) {
+        (false, _) => "",
+        (true, Level::Error) => "<3>",
+        (true, Level::Warn) => "<4>",
+        (true, Level::Info) => "<6>",
+        (true, Level::Debug | Level::Trace) => "<7>",
+    }
+}
+
+/// Whether `JOURNAL_STREAM` names the file with that device and inode (`systemd.exec(5)`). A child
+/// of the service whose standard error was led elsewhere still has the variable.
+fn is_stream(stream: &str, device: u64, inode: u64) -> bool {
+    let named = stream.split_once(':');
+    let numbers = named.map(|(device, inode)| (device.parse().ok(), inode.parse().ok()));
+    numbers == Some((Some(device), Some(inode)))
+}
 
 /// Where the logger writes.
 #[derive(Debug)]
@@ -58,5 +91,20 @@ pub fn finish() {
     let queue = QUEUE.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(mut queue) = queue {
         queue.finish(LAST_WORDS);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_stream;
+
+    #[test]
+    fn only_the_very_file_is_the_journal() {
+        assert!(is_stream("8:131", 8, 131));
+        for other in [
+            "8:13", "9:131", "8", "", "8:", ":131", "8:131:1", "a:b", "-8:131",
+        ] {
+            assert!(!is_stream(other, 8, 131), "{other}");
+        }
     }
 }

@@ -8,13 +8,11 @@ use std::{
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel},
     },
-    thread,
     time::Duration,
 };
 
-use caps::CapSet;
-
 use super::lines::Lines;
+use crate::privileges::{self, Needs};
 
 /// Records that wait for the reader.
 const MAX_WAITING: usize = 4096;
@@ -50,14 +48,12 @@ impl Queue {
         let (end, done) = channel();
         let state = Arc::new(State::default());
         let shared = Arc::clone(&state);
-        thread::Builder::new()
-            .name("writer".to_owned())
-            .spawn(move || {
-                // Dropped at the thread's end, which is what `finish` waits for.
-                let _end = end;
-                give_up_privileges();
-                write_all(what, &queued, out, &shared);
-            })?;
+        // Whoever only writes to what is open already needs no privilege.
+        privileges::spawn("writer", Needs::WRITER, move || {
+            // Dropped at the thread's end, which is what `finish` waits for.
+            let _end = end;
+            write_all(what, &queued, out, &shared);
+        })?;
         Ok(Self {
             sender: Some(sender),
             done,
@@ -123,19 +119,11 @@ fn write_all(what: &str, queued: &Receiver<String>, out: impl Write, state: &Sta
     }
 }
 
-/// Whoever only writes to what is open already needs no privilege. Each thread has its own.
-fn give_up_privileges() {
-    for set in [CapSet::Effective, CapSet::Permitted, CapSet::Inheritable] {
-        if let Err(error) = caps::clear(None, set) {
-            log::debug!("a thread that writes cannot give up its privileges: {error}");
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::{
         io::{BufRead as _, BufReader, pipe},
+        thread,
         time::Instant,
     };
 

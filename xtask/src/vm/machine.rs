@@ -76,6 +76,10 @@ pub(crate) struct Run<'a> {
     pub(crate) kernel: &'a Path,
     /// Its first file system.
     pub(crate) image: &'a Path,
+    /// Words for the kernel, beside those about the console.
+    pub(crate) words: &'a str,
+    /// Disks, of which nothing changes: what the guest writes is gone with it.
+    pub(crate) disks: &'a [PathBuf],
     /// Where all that it says is kept.
     pub(crate) log: &'a Path,
     /// How long it may take.
@@ -125,7 +129,7 @@ impl Qemu {
                     pending.extend_from_slice(&bytes);
                     while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
                         let line: Vec<u8> = pending.drain(..=end).collect();
-                        let line = String::from_utf8_lossy(&line);
+                        let line = printable(&line);
                         let line = line.trim_end();
                         writeln!(log, "{line}").context("writing the guest's log")?;
                         if table.line(line) {
@@ -154,7 +158,7 @@ impl Qemu {
                 let seconds = started.elapsed().as_secs();
                 let part = table.current().unwrap_or("boot");
                 // A test's name comes before its end: the line is not whole yet.
-                let pending = String::from_utf8_lossy(&pending);
+                let pending = printable(&pending);
                 eprintln!("… {part} after {seconds} s: {}", pending.trim_end());
             }
         }
@@ -186,9 +190,24 @@ impl Qemu {
             .arg(run.image)
             // Without the kernel's own lines among ours. A panic reboots at once, and a reboot ends
             // qemu.
-            .args(["-append", "console=ttyS0 loglevel=1 panic=-1"]);
+            .arg("-append")
+            .arg(format!("console=ttyS0 loglevel=1 panic=-1 {}", run.words));
+        for disk in run.disks {
+            // A comma would begin another option.
+            let path = disk.display().to_string().replace(',', ",,");
+            qemu.arg("-drive")
+                .arg(format!("file={path},format=raw,if=virtio,snapshot=on"));
+        }
         qemu
     }
+}
+
+/// Without what would move the reader's own cursor: an init may ask the console what it is.
+fn printable(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    text.chars()
+        .filter(|one| *one == '\t' || !one.is_control())
+        .collect()
 }
 
 fn this_kernel() -> String {

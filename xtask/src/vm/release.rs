@@ -100,12 +100,7 @@ impl Apt {
         for place in ["lists/partial", "cache/archives/partial"] {
             tools.make(&format!("{within}/{place}"))?;
         }
-        let mut targets = Command::new("apt-get");
-        targets.args(["indextargets", "--format", "$(REPO_URI)"]);
-        let targets = progress::output(&mut targets)
-            .context("asking apt for its sources (this needs Debian, or a relative of it)")?;
-        let mirror = mirror(&targets)
-            .context("there is no Debian mirror among apt's sources: add one of `main`")?;
+        let mirror = own_mirror()?;
         let signed = if Path::new(KEYRING).is_file() {
             format!("[signed-by={KEYRING}] ")
         } else {
@@ -142,6 +137,20 @@ impl Apt {
     }
 }
 
+/// The mirror of Debian's archive that this machine uses.
+///
+/// # Errors
+/// When it uses none.
+pub(super) fn own_mirror() -> Result<String> {
+    let mut targets = Command::new("apt-get");
+    targets.args(["indextargets", "--format", "$(REPO_URI)"]);
+    let targets = progress::output(&mut targets)
+        .context("asking apt for its sources (this needs Debian, or a relative of it)")?;
+    let mirror = mirror(&targets)
+        .context("there is no Debian mirror among apt's sources: add one of `main`")?;
+    Ok(mirror.to_owned())
+}
+
 /// The first address that is Debian's own archive, not that of its security fixes or another's.
 fn mirror(addresses: &str) -> Option<&str> {
     addresses
@@ -158,7 +167,7 @@ fn real(depends: &str) -> Option<&str> {
 }
 
 /// The one entry of a folder whose name begins so.
-fn only(folder: &Path, prefix: &str) -> Result<PathBuf> {
+pub(super) fn only(folder: &Path, prefix: &str) -> Result<PathBuf> {
     let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
     for entry in entries {
         let entry = entry?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::init::MARK;
 
-/// A part of the guest's run: the doctor, or a test file.
+/// A part of the guest's run: the doctor, a test file, or a part of the test of a whole host.
 #[derive(Debug)]
 struct Part {
     name: String,
@@ -86,7 +86,7 @@ impl Table {
     pub(crate) fn text(&self) -> String {
         let mut text = format!(
             "{:<16}{:>8}{:>8}{:>10}\n",
-            "test file", "passed", "failed", "seconds"
+            "part", "passed", "failed", "seconds"
         );
         for part in &self.parts {
             let took = part.took.map_or("no end".to_owned(), |took| {

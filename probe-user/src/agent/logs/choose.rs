@@ -10,6 +10,7 @@ use crate::{
     access_log::{Field, Format, KNOWN},
     config::{self, LogFormat, LogTarget, Settings},
     facts::Instance,
+    named,
     options::{LogOption, WatchOptions},
     rooted::Root,
     sinks::printable::printable,
@@ -69,7 +70,7 @@ impl Named {
     pub(super) fn choose(&self, config: Option<&config::Master>) -> Choice {
         let mut choice = Choice::default();
         // What the operator names is meant as the operator sees it.
-        let host = match Root::at(Path::new("/")) {
+        let host = match named::root(Path::new("/proc")) {
             Ok(host) => Some(Arc::new(host)),
             Err(error) => {
                 let problem = format!("the logs that were named cannot be read: /: {error}");
@@ -175,7 +176,7 @@ fn why_not(target: &LogTarget, what: &str) -> Option<String> {
 }
 
 /// The formats that can be read, and what is wrong with the others.
-pub(crate) fn compile(formats: &[Arc<LogFormat>], path: &Path) -> (Vec<Compiled>, Vec<String>) {
+fn compile(formats: &[Arc<LogFormat>], path: &Path) -> (Vec<Compiled>, Vec<String>) {
     let mut compiled = Vec::new();
     let mut problems = Vec::new();
     for format in formats {

@@ -6,6 +6,7 @@ mod error;
 mod once;
 mod readers;
 mod said;
+mod tried;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -16,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use self::choose::compile;
+pub(crate) use self::tried::{Tried, try_logs};
 use self::{
     access::AccessReader,
     choose::{Named, Wanted},

@@ -70,6 +70,7 @@ fn what_is_not_set_has_nginxs_defaults() {
             upstream_places: HashMap::new(),
             files: vec!["/conf/nginx.conf".into()],
             warnings: vec![],
+            unread: 0,
         }
     );
 }

@@ -44,10 +44,14 @@ impl Cases {
             trim(ids, cases);
             let known = request.1 != 0;
             let mut ids = ids.iter().take(MAX_LOOKS);
-            // One of which the request is known is some other line's, unless names differ; another
-            // client's is so in any case.
+            // One of which the request is known is some other line's, unless nginx's name of it
+            // differs; another client's is so in any case. An agent that was away reads lines about
+            // answers that it has not seen: they must not take those that it has.
             let client = logged.client.as_deref();
-            let own = |case: &Case| !other_client(case.client.as_deref(), client);
+            let own = |case: &Case| {
+                let another = known && logged.as_sent && case.whole;
+                !another && !other_client(case.client.as_deref(), client)
+            };
             found = ids
                 .clone()
                 .find(|id| fits(id).is_some_and(|case| !known || case.key == 0))

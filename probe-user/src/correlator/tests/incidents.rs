@@ -171,3 +171,61 @@ fn a_message_that_tells_by_itself_is_of_its_answer_too_and_evidence_once() {
     assert_eq!(said.last(), Some(&expected), "{said:?}");
     assert!(said.iter().all(|one| one.0 == "disk_full"), "{said:?}");
 }
+
+/// An answer that nginx made itself, to a request for `path`.
+fn answered(milliseconds: u64, path: &str) -> Fact {
+    let answer = Answer {
+        pid: 7,
+        status: Some(500),
+        request: Some(asked_for(path)),
+        client: Some("10.0.0.9:40000".to_owned()),
+        made: Some(500),
+        ..Answer::default()
+    };
+    fact(milliseconds, Event::Answer(Box::new(answer)))
+}
+
+/// The line about such an answer.
+fn logged_for(milliseconds: u64, path: &str) -> Fact {
+    let logged = Logged {
+        request: Some(asked_for(path)),
+        as_sent: true,
+        client: Some("10.0.0.9".to_owned()),
+        ..Logged::several(500, How::Untold, 1)
+    };
+    fact(milliseconds, Event::Logged(Box::new(logged)))
+}
+
+fn asked_for(path: &str) -> RequestLine {
+    RequestLine {
+        method: "GET".into(),
+        path: path.into(),
+        cut: false,
+    }
+}
+
+#[test]
+fn a_line_about_an_answer_before_the_start_is_not_taken_for_one_about_another() {
+    let mut correlator = Correlator::new("host".into(), QUIET, false);
+    correlator.tell_responses();
+    let mut records = Vec::new();
+    // The first line was written while the agent was away.
+    for given in [
+        answered(10, "/seen"),
+        logged_for(20, "/unseen"),
+        logged_for(30, "/seen"),
+    ] {
+        records.extend(correlator.fact(given));
+    }
+    records.extend(correlator.tick(at(5_000)));
+    let told: Vec<_> = records
+        .iter()
+        .map(|record| serde_json::to_value(record).expect("JSON"))
+        .filter(|record| record["type"] == "response")
+        .map(|record| record["path"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    for path in ["/seen", "/unseen"] {
+        assert!(told.contains(&path.to_owned()), "{told:?}");
+    }
+}

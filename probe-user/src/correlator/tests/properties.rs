@@ -96,6 +96,7 @@ impl Failed {
             upstream_status: self.attempt().iter().map(|one| one.status()).collect(),
             upstream: self.attempt().map(|_| "10.0.0.1:80".to_owned()),
             request: Some(self.request()),
+            as_sent: true,
             client: Some(self.client()),
             connection: None,
             pid: None,

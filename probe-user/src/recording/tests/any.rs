@@ -207,13 +207,15 @@ fn logged() -> impl Strategy<Value = Logged> {
     );
     let numbers = any::<(u16, Option<u64>, Option<u32>, u64)>();
     let statuses = vec(any::<Option<u16>>(), 0..4);
-    (how, numbers, statuses, maybe(), request(), maybe()).prop_map(
-        |(how, numbers, upstream_status, upstream, request, client)| Logged {
+    let requests = (request(), any::<bool>());
+    (how, numbers, statuses, maybe(), requests, maybe()).prop_map(
+        |(how, numbers, upstream_status, upstream, (request, as_sent), client)| Logged {
             status: numbers.0,
             how,
             upstream_status,
             upstream,
             request,
+            as_sent,
             client,
             connection: numbers.1,
             pid: numbers.2,

@@ -1,19 +1,21 @@
 //! `doctor`: what works on this host, what does not, why, and the fix.
+//!
+//! Each thing is tried in the way in which `run` does it, with the same options and the same
+//! privileges: what a capability ought to allow may be refused by a sandbox all the same.
 
-use std::{fmt::Write as _, io::Write as _, path::Path};
+mod found;
+
+use std::{fmt::Write as _, io::Write as _};
 
 use serde::Serialize;
 
 use crate::{
-    agent::logs::compile,
-    config::{self, LogTarget},
     error_path::{Binaries, Missing},
     fleet::{Fleet, Selection, Track},
     kernel::{Kernel, LoadError, Sizes},
     oom::{KMSG_PATH, KernelLog},
     options::DoctorOptions,
     proc::Proc,
-    rooted::OpenError,
     sinks::console::Output,
     source::{self, Stem, Verdict},
 };
@@ -62,13 +64,17 @@ pub fn run(options: &DoctorOptions) -> anyhow::Result<bool> {
         })
         .collect();
     let names = options.watch.names();
-    let nginx = nginx(options, &names)?;
+    let mut fleet = selected(options, &names);
+    fleet.scan()?;
+    let found = found::Found::of(options, &fleet, &names);
     // The programs of functions are loaded late, and need the ring buffer then.
-    let (mut loaded, _events) = match Kernel::load(&names, Sizes::LEAST, options.watch.ways()) {
+    let functions = !options.watch.no_uprobes();
+    let ways = options.watch.ways();
+    let (mut loaded, _events) = match Kernel::load(&names, Sizes::LEAST, ways, functions) {
         Ok((kernel, events)) => (Ok(kernel), Some(events)),
         Err(error) => (Err(error), None),
     };
-    let error_path = of_error_path(options, &names, loaded.as_mut())?;
+    let error_path = of_error_path(options, &fleet, loaded.as_mut());
     let kernel_log = KernelLog::open(KMSG_PATH.as_ref());
     let sources = source::ALL
         .iter()
@@ -85,11 +91,11 @@ pub fn run(options: &DoctorOptions) -> anyhow::Result<bool> {
                 Stem::KernelLog => source::of_kernel_log(&kernel_log),
                 Stem::ListenQueue => source::of_listen_queue(source),
                 Stem::Hang => source::of_hang(source, loaded.as_ref().ok()),
-                Stem::Config
-                | Stem::AccessLog
-                | Stem::ErrorLog
-                | Stem::Processes
-                | Stem::StubStatus => of_files(source),
+                Stem::Config => found.config(),
+                Stem::AccessLog => found.logs(true, options),
+                Stem::ErrorLog => found.logs(false, options),
+                Stem::Processes => found.processes(fleet.proc(), source),
+                Stem::StubStatus => found::Found::stub_status(&fleet, source),
             };
             Check {
                 name: source.stem.as_str().to_owned(),
@@ -103,7 +109,7 @@ pub fn run(options: &DoctorOptions) -> anyhow::Result<bool> {
         ok: false,
         host,
         sources,
-        nginx,
+        nginx: found.checks,
     };
     let ok = report.checks().all(|check| check.verdict.ok);
     report.ok = ok;
@@ -118,26 +124,24 @@ pub fn run(options: &DoctorOptions) -> anyhow::Result<bool> {
 /// Whether nginx's own functions can be watched: attaches to each binary, and detaches again.
 fn of_error_path(
     options: &DoctorOptions,
-    names: &[String],
+    fleet: &Fleet<NoTracking>,
     kernel: Result<&mut Kernel, &mut LoadError>,
-) -> anyhow::Result<Verdict> {
+) -> Verdict {
     if options.watch.no_uprobes() {
-        return Ok(Verdict::idle(
+        return Verdict::idle(
             "turned off",
             "run without --no-uprobes (NGINX_PROBE_NO_UPROBES, no-uprobes) to have it",
-        ));
+        );
     }
     let kernel = match kernel {
         Ok(kernel) => kernel,
-        Err(error) => return Ok(source::of_probes(Stem::ErrorPath, Err(error))),
+        Err(error) => return source::of_probes(Stem::ErrorPath, Err(error)),
     };
-    let mut fleet = selected(options, names);
-    fleet.scan()?;
     let masters = fleet.masters();
     let masters = masters.map(|(pid, _, config)| (pid, Missing::of(config)));
     let mut binaries = Binaries::default();
     let found = binaries.follow(kernel, fleet.proc().root(), masters.collect());
-    Ok(source::of_error_path(found.values()))
+    source::of_error_path(kernel.entry_way(), found.values())
 }
 
 /// The masters that the options choose.
@@ -155,115 +159,12 @@ fn selected(options: &DoctorOptions, names: &[String]) -> Fleet<NoTracking> {
     )
 }
 
-fn of_files(source: &source::Source) -> Verdict {
-    if source::missing_capabilities(source.needs).is_empty() {
-        Verdict::ok("other processes' files can be read")
-    } else {
-        source::without(source.needs)
-    }
-}
-
 /// Follows no process: the doctor looks once.
 struct NoTracking;
 
 impl Track for NoTracking {
     fn track(&mut self, _pid: u32) {}
     fn untrack(&mut self, _pid: u32) {}
-}
-
-/// Every nginx on the host, and its logs.
-fn nginx(options: &DoctorOptions, names: &[String]) -> anyhow::Result<Vec<Check>> {
-    let selection = Selection {
-        pid_files: options.watch.pid_file.clone(),
-        masters: options.watch.master.clone(),
-    };
-    let proc = Proc::at("/proc");
-    let missing = selection.missing(&proc, names);
-    let mut fleet = Fleet::new(proc, names.to_vec(), selection, NoTracking, None);
-    fleet.scan()?;
-    let counts = fleet.counts();
-    let mut checks = Vec::new();
-    let mut add = |name: String, verdict| checks.push(Check::of(name, verdict));
-    for (pid, instance, config) in fleet.masters() {
-        let workers = counts.get(instance).map_or(0, |counts| counts.workers);
-        let Some(config) = config else {
-            add(
-                instance.to_string(),
-                Verdict::bad(
-                    format!("master {pid}, {workers} workers: its configuration cannot be read"),
-                    "run as root, or with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
-                ),
-            );
-            continue;
-        };
-        let conf = config.settings.conf_file.display();
-        add(
-            instance.to_string(),
-            Verdict::ok(format!(
-                "master {pid}, {workers} workers, configuration {conf}"
-            )),
-        );
-        for warning in &config.settings.warnings {
-            let fix = "the agent goes on with what it could read";
-            add(
-                format!("{instance} configuration"),
-                Verdict::bad(warning, fix),
-            );
-        }
-        for log in &config.settings.access_logs {
-            let formats: Vec<_> = log.log_format.iter().cloned().collect();
-            let verdict = of_log(config, &log.target, |path| match compile(&formats, path) {
-                (readable, _) if !readable.is_empty() => Ok(format!("format {}", log.format)),
-                (_, problems) => Err(problems
-                    .into_iter()
-                    .next()
-                    .unwrap_or_else(|| format!("its format {} is nowhere defined", log.format))),
-            });
-            add(format!("{instance} access log"), verdict);
-        }
-        for log in &config.settings.error_logs {
-            let level = |_: &Path| Ok(format!("level {} and worse", log.level));
-            let verdict = of_log(config, &log.target, level);
-            add(format!("{instance} error log"), verdict);
-        }
-    }
-    for what in missing {
-        add(
-            "nginx".into(),
-            Verdict::bad(what, "start it, or name another with --pid-file"),
-        );
-    }
-    if checks.is_empty() {
-        let fix = "the agent waits for one; if one runs under another name, give it with --name";
-        checks.push(Check::of(
-            "nginx",
-            Verdict::idle("none is running on this host", fix),
-        ));
-    }
-    Ok(checks)
-}
-
-/// Whether a log can be followed; `how` says how its lines are read, or why not.
-fn of_log(
-    config: &config::Master,
-    target: &LogTarget,
-    how: impl Fn(&Path) -> Result<String, String>,
-) -> Verdict {
-    const ADD: &str = "add a log to a file beside it to have its lines counted";
-    match target {
-        LogTarget::File(path) => match (config.root.open_regular(path), how(path)) {
-            (Ok(_), Ok(how)) => Verdict::ok(format!("{}, {how}", path.display())),
-            (Ok(_), Err(why)) => Verdict::bad(why, ADD),
-            (Err(error @ OpenError::NotAFile { .. }), _) => Verdict::idle(error.to_string(), ADD),
-            (Err(error), _) => {
-                let fix = "the agent tries on and reads it when it can";
-                Verdict::bad(error.to_string(), fix)
-            }
-        },
-        LogTarget::Off => Verdict::ok("off"),
-        LogTarget::Syslog(server) => Verdict::idle(format!("goes to syslog ({server})"), ADD),
-        LogTarget::Unreadable { why } => Verdict::idle(why, ADD),
-    }
 }
 
 impl Report {
