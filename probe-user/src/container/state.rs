@@ -1,7 +1,8 @@
 //! What container runtimes keep about their containers, read from the host's files.
 //!
 //! No runtime is asked and no socket is opened: the files are there before a container's first
-//! process is. Only regular files that belong to the host's root user count, and only up to a size.
+//! process is. Only regular files that belong to the host's root user count, only up to a size, and
+//! only where no link leads out of the folder in which the runtime keeps them.
 
 mod docker;
 mod oci;
@@ -47,26 +48,39 @@ impl Host {
         self.id
     }
 
-    /// A file of JSON of at most `limit` bytes. What is missing in it is left at its default.
-    fn json<T: DeserializeOwned>(&self, path: &str, limit: u64) -> Option<T> {
-        let text = self.read(path, limit)?;
+    /// A file of JSON of at most `limit` bytes in a runtime's `folder`. What is missing in it is left
+    /// at its default.
+    fn json<T: DeserializeOwned>(&self, folder: &str, path: &str, limit: u64) -> Option<T> {
+        let text = self.read(folder, path, limit)?;
         match serde_json::from_slice(&text) {
             Ok(value) => Some(value),
             Err(error) => {
-                log::debug!("{path} tells nothing of a container: {error}");
+                log::debug!("{folder}/{path} tells nothing of a container: {error}");
                 None
             }
         }
     }
 
-    /// A number that stands alone in a file.
-    fn number(&self, path: &str) -> Option<u32> {
-        let text = self.read(path, 32)?;
+    /// A number that stands alone in a file of a runtime's `folder`.
+    fn number(&self, folder: &str, path: &str) -> Option<u32> {
+        let text = self.read(folder, path, 32)?;
         std::str::from_utf8(&text).ok()?.trim().parse().ok()
     }
 
-    fn read(&self, path: &str, limit: u64) -> Option<Vec<u8>> {
-        let (file, stat) = match self.root.open_regular(Path::new(path)) {
+    /// The names in a folder within a runtime's `folder`, at most `limit`.
+    fn names(&self, folder: &str, path: &str, limit: usize) -> Vec<String> {
+        let names = self.root.below(Path::new(folder));
+        let names = names.and_then(|root| root.read_dir(Path::new(path), limit));
+        let names = names.unwrap_or_default().into_iter();
+        let names = names.filter_map(|name| name.into_string().ok());
+        names.filter(|name| is_name(name)).collect()
+    }
+
+    fn read(&self, folder: &str, path: &str, limit: u64) -> Option<Vec<u8>> {
+        // An operator may have moved the folder itself, with a link in its place.
+        let opened = self.root.below(Path::new(folder));
+        let opened = opened.and_then(|root| root.open_regular(Path::new(path)));
+        let (file, stat) = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 if !error.is_missing() {
@@ -76,7 +90,7 @@ impl Host {
             }
         };
         if stat.st_uid != self.owner {
-            log::debug!("{path} does not belong to root: it is not believed");
+            log::debug!("{folder}/{path} does not belong to root: it is not believed");
             return None;
         }
         let mut text = Vec::new();

@@ -1,21 +1,23 @@
 //! What a new master's instance is called: the same after each restart, and never a process id.
 //!
 //! The pid file's path is the name, after what tells it from the same path elsewhere: the container's
-//! name, else the systemd service, else where the master's root folder is. What has none of them and
-//! is not alone gets a number, which the next one gets again.
+//! name, else the systemd service, else where the master's root folder is. Where another nginx has
+//! that name, the beginning of the container's id is put behind it, else a number, which the next one
+//! in that place gets again.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::HashMap, path::Path, sync::Arc};
 
 use super::{Fleet, Track, master::Master};
 use crate::{
     config,
     container::{
-        Identity,
+        Container, Identity,
         label::{Subject, Template, default_name, join},
         state::Host,
     },
     facts::{Event, Instance},
     proc::Proc,
+    sinks::printable::steers,
 };
 
 /// The longest name, in characters.
@@ -119,7 +121,7 @@ impl<T: Track> Fleet<T> {
 
     /// The instance of a new master, and the number of its configuration. A master that follows
     /// another in the same place goes on with its name; of two places with one name, the second has
-    /// a number, so that nothing is mixed up.
+    /// its container's id beside it, else a number, so that nothing is mixed up.
     pub(super) fn name(
         &self,
         pid: u32,
@@ -127,25 +129,47 @@ impl<T: Track> Fleet<T> {
         identity: &Identity,
     ) -> (Instance, u32) {
         let wanted = self.naming.name(&self.proc, pid, config, identity);
-        let mut name = wanted.clone();
-        for number in 2..MAX_ALIKE {
-            let holders = self.masters.values();
-            let mut holders = holders.filter(|master| *master.instance == *name);
-            let Some(holder) = holders.find(|master| self.is_alive(master)) else {
-                break;
-            };
-            if is_same_place(holder, config, identity) {
-                return (holder.instance.clone(), holder.generation + 1);
-            }
-            name = format!("{wanted}#{number}");
+        let mut holders: HashMap<&str, Vec<&Master>> = HashMap::new();
+        for master in self.masters.values() {
+            holders.entry(&master.instance).or_default().push(master);
         }
-        if name != wanted {
+        let mut names = self.names(&wanted, identity);
+        let free = names.find_map(|name| {
+            let mut holders = holders.get(&*name).into_iter().flatten();
+            match holders.find(|master| self.is_alive(master)) {
+                None => Some((name.into(), 1)),
+                Some(holder) if is_same_place(holder, config, identity) => {
+                    Some((holder.instance.clone(), holder.generation + 1))
+                }
+                Some(_) => None,
+            }
+        });
+        let (name, generation) = free.unwrap_or_else(|| (wanted.clone().into(), 1));
+        if generation == 1 && *name != *wanted {
             log::warn!(
-                "master {pid} is called {name}: another nginx is called {wanted} already; \
+                "master {pid} is called {name}: another nginx is called {wanted} as well; \
                  --instance-label can tell them apart"
             );
         }
-        (name.into(), 1)
+        (name, generation)
+    }
+
+    /// What an instance may be called, the best first. A container that was told from others by its
+    /// id is called the same after a restart, though its plain name may be free by then.
+    fn names(&self, wanted: &str, identity: &Identity) -> impl Iterator<Item = String> {
+        let container = identity.container.as_ref();
+        let id = container.and_then(Container::short_id);
+        let by_id = id.map(|id| format!("{wanted}#{id}"));
+        let known = by_id.as_deref();
+        let known = known.filter(|name| self.identified.contains(*name));
+        let known = known.map(str::to_owned);
+        let plain = wanted.to_owned();
+        let numbered = move |number| match id {
+            Some(id) => format!("{wanted}#{id}-{number}"),
+            None => format!("{wanted}#{number}"),
+        };
+        let first = known.into_iter().chain([plain]).chain(by_id);
+        first.chain((2..MAX_ALIKE).map(numbered))
     }
 
     /// Says where an instance runs; nothing where nothing is known and nothing was said before.
@@ -216,6 +240,6 @@ fn program(proc: &Proc, pid: u32) -> String {
 fn printable(path: &Path) -> String {
     let text = path.to_string_lossy();
     let text = text.chars().take(MAX_NAME);
-    text.map(|char| if char.is_control() { '?' } else { char })
+    text.map(|char| if steers(char) { '?' } else { char })
         .collect()
 }

@@ -14,9 +14,9 @@ const DEFAULT_HOST_ROOT: &str = "/proc/1/root";
 #[derive(Clone, Debug, Default, Args, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct NamingOptions {
-    /// Call each nginx so, in records and in the label `nginx`, for example
-    /// '{namespace}/{pod}{pid_file}'. There are {pid_file}, {container}, {pod}, {namespace}, {unit},
-    /// {runtime}, {id} and {host} [default: the pid file, in a container after the container's name]
+    /// Call each nginx so, in records and in the label `nginx`, as in `{namespace}/{pod}{pid_file}`.
+    /// There are `{pid_file}`, `{container}`, `{pod}`, `{namespace}`, `{unit}`, `{runtime}`, `{id}`
+    /// and `{host}` [default: the pid file's path, in a container after the container's name]
     #[arg(long, env = "NGINX_PROBE_INSTANCE_LABEL", value_name = "TEMPLATE")]
     pub instance_label: Option<Template>,
     /// The host's root folder, where container runtimes keep what they call their containers

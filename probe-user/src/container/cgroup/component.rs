@@ -80,7 +80,7 @@ impl Walk {
         match component {
             Component::Container(mut found) => {
                 found.foreign = self.of_user || self.container.is_some();
-                found.path = self.path.clone();
+                found.path.clone_from(&self.path);
                 self.container = Some(found);
                 self.in_pod = false;
             }
@@ -153,11 +153,11 @@ impl Walk {
 
 /// `docker-ID.scope`, `crio-ID`.
 fn prefixed(step: &str) -> Option<Found> {
-    let (stem, is_scope) = match step.strip_suffix(".scope") {
-        Some(stem) => (stem, true),
+    let (name, is_scope) = match step.strip_suffix(".scope") {
+        Some(scope) => (scope, true),
         None => (step, false),
     };
-    let (prefix, id) = stem.rsplit_once('-')?;
+    let (prefix, id) = name.rsplit_once('-')?;
     let runtime = runtime_of(prefix);
     // A scope of an unknown runtime; a mere folder may be anything.
     (is_id(id) && (runtime.is_some() || (is_scope && is_name(prefix)))).then(|| Found {

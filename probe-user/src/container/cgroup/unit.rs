@@ -6,10 +6,10 @@ use crate::container::MAX_NAME;
 pub(super) fn unit(step: &str) -> Option<&str> {
     // systemd puts `_` before a name that would not do as the name of a folder.
     let name = step.strip_prefix('_').unwrap_or(step);
-    let stem = name
+    let own = name
         .strip_suffix(".service")
         .or_else(|| name.strip_suffix(".scope"))?;
-    (!stem.is_empty() && name.len() <= MAX_NAME && name.bytes().all(is_unit_byte)).then_some(name)
+    (!own.is_empty() && name.len() <= MAX_NAME && name.bytes().all(is_unit_byte)).then_some(name)
 }
 
 /// Undoes systemd's escapes: `\x2d` is `-`, and a `-` was `/`, which is left as it is. Nothing for

@@ -10,7 +10,7 @@ use crate::container::{Runtime, is_name};
 /// Where Docker keeps its data unless it is told otherwise, and where its snap does.
 const FOLDERS: [&str; 2] = ["/var/lib/docker", "/var/snap/docker/common/var-lib-docker"];
 /// Where it is told otherwise.
-const CONFIG: &str = "/etc/docker/daemon.json";
+const CONFIG: (&str, &str) = ("/etc/docker", "daemon.json");
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -40,18 +40,12 @@ struct Config {
 }
 
 pub(super) fn find(host: &Host, id: &str) -> Option<Known> {
-    let told = host.json::<Daemon>(CONFIG, MAX_FILE);
+    let told = host.json::<Daemon>(CONFIG.0, CONFIG.1, MAX_FILE);
     let told = told.and_then(|daemon| daemon.data_root);
     let folders = told.as_deref().into_iter().chain(FOLDERS);
-    let container: Container =
-        folders
-            .filter(|folder| folder.starts_with('/'))
-            .find_map(|folder| {
-                host.json(
-                    &format!("{folder}/containers/{id}/config.v2.json"),
-                    MAX_FILE,
-                )
-            })?;
+    let mut folders = folders.filter(|folder| folder.starts_with('/'));
+    let path = format!("containers/{id}/config.v2.json");
+    let container: Container = folders.find_map(|folder| host.json(folder, &path, MAX_FILE))?;
     let labels = container.config.labels.unwrap_or_default();
     let described = described(&labels);
     let name = container.name.trim_start_matches('/');

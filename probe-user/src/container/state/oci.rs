@@ -1,7 +1,7 @@
 //! containerd, by whatever it is used: the bundles of running containers, whose `config.json` has
 //! what Kubernetes and nerdctl call them.
 
-use std::{collections::HashMap, path::Path};
+use std::collections::HashMap;
 
 use serde::Deserialize;
 
@@ -27,28 +27,22 @@ pub(super) struct Bundle {
 
 pub(super) fn find(host: &Host, id: &str, namespace: Option<&str>) -> Option<Known> {
     FOLDERS.iter().find_map(|folder| {
-        let tasks = format!("{folder}/{TASKS}");
-        match namespace.filter(|name| is_name(name)) {
-            Some(namespace) => bundle(host, &format!("{tasks}/{namespace}/{id}")),
-            None => namespaces(host, &tasks)
-                .iter()
-                .find_map(|namespace| bundle(host, &format!("{tasks}/{namespace}/{id}"))),
-        }
+        let namespaces = match namespace.filter(|name| is_name(name)) {
+            Some(namespace) => vec![namespace.to_owned()],
+            None => host.names(folder, TASKS, MAX_NAMESPACES),
+        };
+        let mut bundles = namespaces
+            .iter()
+            .map(|namespace| format!("{TASKS}/{namespace}/{id}"));
+        bundles.find_map(|path| bundle(host, folder, &path))
     })
 }
 
-fn namespaces(host: &Host, tasks: &str) -> Vec<String> {
-    let names = host.root.read_dir(Path::new(tasks), MAX_NAMESPACES);
-    let names = names.unwrap_or_default().into_iter();
-    let names = names.filter_map(|name| name.into_string().ok());
-    names.filter(|name| is_name(name)).collect()
-}
-
-fn bundle(host: &Host, folder: &str) -> Option<Known> {
-    let bundle: Bundle = host.json(&format!("{folder}/config.json"), MAX_FILE)?;
+fn bundle(host: &Host, folder: &str, path: &str) -> Option<Known> {
+    let bundle: Bundle = host.json(folder, &format!("{path}/config.json"), MAX_FILE)?;
     Some(Known {
         runtime: Some(Runtime::Containerd),
-        first_process: host.number(&format!("{folder}/init.pid")),
+        first_process: host.number(folder, &format!("{path}/init.pid")),
         ..described(&bundle.annotations.unwrap_or_default())
     })
 }

@@ -6,12 +6,12 @@ use serde::Deserialize;
 use super::{Host, Known, MAX_FILE, described, oci::Bundle};
 use crate::container::{Runtime, is_name};
 
+/// Bundles of running containers, each in a folder that is called by its id.
 const BUNDLES: &str = "/run/containers/storage/overlay-containers";
-/// Containers that are kept, and those that are gone after the next boot.
-const LISTS: [&str; 2] = [
-    "/var/lib/containers/storage/overlay-containers/containers.json",
-    "/var/lib/containers/storage/overlay-containers/volatile-containers.json",
-];
+/// Where the lists are, and which: of containers that are kept, and of those that are gone after the
+/// next boot.
+const STORE: &str = "/var/lib/containers/storage/overlay-containers";
+const LISTS: [&str; 2] = ["containers.json", "volatile-containers.json"];
 /// As much of such a list as is read, in bytes: it has about 1 KB for a container.
 const MAX_LIST: u64 = 16 * 1024 * 1024;
 
@@ -23,8 +23,8 @@ struct Listed {
 }
 
 pub(super) fn find(host: &Host, id: &str) -> Option<Known> {
-    let folder = format!("{BUNDLES}/{id}/userdata");
-    let bundle: Option<Bundle> = host.json(&format!("{folder}/config.json"), MAX_FILE);
+    let path = format!("{id}/userdata/config.json");
+    let bundle: Option<Bundle> = host.json(BUNDLES, &path, MAX_FILE);
     let annotations = bundle.and_then(|bundle| bundle.annotations);
     let annotations = annotations.unwrap_or_default();
     let runtime = annotations.get("io.container.manager");
@@ -42,7 +42,7 @@ pub(super) fn find(host: &Host, id: &str) -> Option<Known> {
     let known = Known {
         name,
         runtime,
-        first_process: host.number(&format!("{folder}/pidfile")),
+        first_process: host.number(BUNDLES, &format!("{id}/userdata/pidfile")),
         ..described
     };
     (known != Known::default()).then_some(known)
@@ -50,7 +50,7 @@ pub(super) fn find(host: &Host, id: &str) -> Option<Known> {
 
 fn listed(host: &Host, id: &str) -> Option<String> {
     LISTS.iter().find_map(|list| {
-        let all: Vec<Listed> = host.json(list, MAX_LIST)?;
+        let all: Vec<Listed> = host.json(STORE, list, MAX_LIST)?;
         let ours = all.into_iter().find(|listed| listed.id == id)?;
         ours.names?.into_iter().find(|name| is_name(name))
     })

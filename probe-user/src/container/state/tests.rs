@@ -1,6 +1,6 @@
 //! The files of each runtime, in a host's root that the test made.
 
-use std::fs;
+use std::{fs, os::unix::fs::symlink};
 
 use super::*;
 
@@ -87,4 +87,40 @@ fn what_is_not_plain_is_not_believed() {
     assert_eq!(escape.expect("docker's").name, None);
     let long = format!("{{\"Name\":\"/web\"}}{}", " ".repeat(2 << 20));
     assert_eq!(known(DOCKER, &long, Some(Runtime::Docker)), None);
+}
+
+#[test]
+fn a_moved_folder_is_followed_and_no_link_out_of_it() {
+    let host = tempfile::tempdir().expect("temp folder");
+    let at = |path: &str| host.path().join(path);
+    let container = |folder: &str| at(&format!("{folder}/containers/{ID}"));
+    let found = Found {
+        runtime: Some(Runtime::Docker),
+        id: Some(ID.to_owned()),
+        ..Found::default()
+    };
+    let name = || {
+        let known = find(&Host::at(host.path()).expect("a root"), &found);
+        known.and_then(|known| known.name)
+    };
+    fs::create_dir_all(container("data")).expect("folder");
+    fs::create_dir_all(at("var/lib")).expect("folder");
+    let state = container("data").join("config.v2.json");
+    fs::write(&state, r#"{"Name":"/web"}"#).expect("written");
+    symlink("/data", at("var/lib/docker")).expect("link");
+    assert_eq!(name().as_deref(), Some("web"));
+    // The same file, by a link that leads out of the folder.
+    fs::rename(&state, at("elsewhere")).expect("moved");
+    for target in ["/elsewhere", "../../../elsewhere"] {
+        symlink(target, &state).expect("link");
+        assert_eq!(name(), None, "{target}");
+        fs::remove_file(&state).expect("removed");
+    }
+    mkfifo(&state);
+    assert_eq!(name(), None, "a pipe would be waited for");
+}
+
+fn mkfifo(path: &Path) {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    mknodat(CWD, path, FileType::Fifo, Mode::RUSR, 0).expect("a pipe");
 }

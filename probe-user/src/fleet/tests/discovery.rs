@@ -86,33 +86,6 @@ fn a_pid_file_may_hold_the_inner_pid() {
 }
 
 #[test]
-fn two_of_one_name_are_kept_apart() {
-    let host = Host::new();
-    host.nginx(10);
-    host.nginx(20);
-    host.container(20);
-    let fleet = scanned(&host, Selection::default());
-    let mut names: Vec<_> = fleet
-        .masters()
-        .map(|(_, name, _)| name.to_string())
-        .collect();
-    names.sort();
-    let elsewhere = host.folder.path().join("files20/run/x.pid");
-    let mut expected = ["/run/x.pid".to_owned(), elsewhere.display().to_string()];
-    expected.sort();
-    assert_eq!(names, expected);
-}
-
-#[test]
-fn a_successor_in_the_same_place_goes_on_with_the_name() {
-    let host = Host::new();
-    host.nginx(10);
-    host.nginx(20);
-    let fleet = scanned(&host, Selection::default());
-    assert!(fleet.masters().all(|(_, name, _)| **name == *"/run/x.pid"));
-}
-
-#[test]
 fn what_ended_unseen_is_dropped() {
     let (host, mut fleet) = known();
     host.gone(11);
@@ -164,60 +137,4 @@ fn a_pid_file_that_is_written_late_is_noticed() {
     fs::write(file, "10").expect("written");
     fleet.find_selected();
     assert_eq!(fleet.masters().count(), 1);
-}
-
-#[test]
-fn a_container_keeps_its_name_over_a_restart() {
-    let host = Host::new();
-    let id = "a".repeat(64);
-    let named = |pid: u32, text: &str| {
-        host.nginx(pid);
-        host.container(pid);
-        fs::write(host.path(pid).join("cgroup"), text).expect("written");
-    };
-    let state = host.files().join(format!("var/lib/docker/containers/{id}"));
-    fs::create_dir_all(&state).expect("folder");
-    fs::write(state.join("config.v2.json"), r#"{"Name":"/web"}"#).expect("written");
-    named(10, &format!("0::/system.slice/docker-{id}.scope\n"));
-    named(20, &format!("0::/docker/{}\n", "b".repeat(64)));
-    let mut fleet = scanned(&host, Selection::default());
-    let names = |fleet: &Fleet<Tracked>| {
-        let names = fleet.masters().map(|(_, name, _)| name.to_string());
-        names.collect::<std::collections::BTreeSet<_>>()
-    };
-    let expected = ["bbbbbbbbbbbb/run/x.pid", "web/run/x.pid"].map(str::to_owned);
-    assert!(names(&fleet).iter().eq(&expected), "{:?}", names(&fleet));
-    let facts = fleet.take_facts();
-    let told = facts
-        .iter()
-        .filter(|fact| matches!(fact.event, Event::Identity(_)));
-    assert_eq!(told.count(), 2);
-    for pid in 10..14 {
-        host.gone(pid);
-    }
-    // Its end was not told of: the name is free all the same.
-    named(30, &format!("0::/system.slice/docker-{id}.scope\n"));
-    fleet.scan().expect("readable");
-    let new = fleet.masters().find(|(pid, ..)| *pid == 30).expect("found");
-    assert_eq!(**new.1, *"web/run/x.pid");
-}
-
-#[test]
-fn one_that_cannot_be_read_goes_by_its_unit_or_program() {
-    let host = Host::new();
-    for (pid, unit) in [(10, "0::/system.slice/nginx.service\n"), (20, "0::/\n")] {
-        host.process(pid, 1, "nginx", MASTER, 500);
-        fs::remove_file(host.path(pid).join("root")).expect("removed");
-        fs::write(host.path(pid).join("cgroup"), unit).expect("written");
-    }
-    let fleet = scanned(&host, Selection::default());
-    let mut names: Vec<_> = fleet
-        .masters()
-        .map(|(_, name, _)| name.to_string())
-        .collect();
-    names.sort();
-    assert_eq!(
-        names,
-        ["/usr/sbin/nginx -c /etc/nginx.conf", "nginx.service"]
-    );
 }

@@ -11,6 +11,7 @@ use crate::facts::{MasterExit, Reason};
 mod children;
 mod discovery;
 mod events;
+mod naming;
 mod slots;
 
 const MASTER: &str = "nginx: master process /usr/sbin/nginx -c /etc/nginx.conf";
