@@ -22,12 +22,17 @@ const MAX_EVER: usize = 256;
 
 /// Since when instances are gone.
 #[derive(Debug, Default)]
-pub(super) struct Gone(HashMap<Instance, Time>);
+pub(crate) struct Gone(HashMap<Instance, Time>);
 
 impl Gone {
     /// The last process of an instance is gone.
-    pub(super) fn add(&mut self, instance: Instance, now: Time) {
+    pub(crate) fn add(&mut self, instance: Instance, now: Time) {
         self.0.insert(instance, now);
+    }
+
+    /// An instance has no process; it may be known for longer that it is gone.
+    fn begin(&mut self, instance: Instance, now: Time) {
+        self.0.entry(instance).or_insert(now);
     }
 
     /// It is there again.
@@ -36,7 +41,11 @@ impl Gone {
     }
 
     /// Takes those that are to be shown no longer; what is `busy` stays as long as there is room.
-    fn take_old(&mut self, now: Time, busy: impl Fn(&Instance) -> bool) -> Vec<Instance> {
+    pub(crate) fn take_old(
+        &mut self,
+        now: Time,
+        busy: impl Fn(&Instance) -> bool,
+    ) -> Vec<Instance> {
         let mut oldest: Vec<_> = self.0.iter().map(|(one, since)| (*since, one)).collect();
         oldest.sort_unstable();
         let count = oldest.len();
@@ -56,10 +65,19 @@ impl Gone {
 impl Agent {
     /// Ends the series of instances that are long gone.
     pub(super) fn forget_gone(&mut self) {
-        let logs = self.logs.as_ref();
-        // Its next line would bring the series back.
-        let busy = |instance: &Instance| logs.is_some_and(|logs| logs.reads(instance));
-        for instance in self.gone.take_old(Time::now(), busy) {
+        let now = Time::now();
+        // What came late, of one that was forgotten, has begun its series again.
+        for instance in self.metrics.instances() {
+            if !self.counted.contains(&*instance) {
+                self.gone.begin(instance.into(), now);
+            }
+        }
+        let (logs, correlator) = (self.logs.as_ref(), &self.correlator);
+        // Its next line would bring the series back, and an alert is to see an incident that lasts.
+        let busy = |instance: &Instance| {
+            logs.is_some_and(|logs| logs.reads(instance)) || correlator.has_open(instance)
+        };
+        for instance in self.gone.take_old(now, busy) {
             self.forget(instance);
         }
     }
@@ -72,17 +90,17 @@ impl Agent {
     }
 
     fn forget(&mut self, instance: Instance) {
-        self.metrics.forget(&instance);
+        self.fleet.forget_instance(&instance);
         if let Some(counters) = &mut self.counters {
             counters.forget(&instance);
         }
-        self.fleet.forget_instance(&instance);
-        let (time, event) = (Time::now(), Event::Forgotten);
         self.fact(Fact {
-            time,
-            instance,
-            event,
+            time: Time::now(),
+            instance: instance.clone(),
+            event: Event::Forgotten,
         });
+        // Last: what was said of it before is counted.
+        self.metrics.forget(&instance);
     }
 }
 

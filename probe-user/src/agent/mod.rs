@@ -3,7 +3,7 @@
 mod backends;
 mod counters;
 mod error_path;
-mod gone;
+pub(crate) mod gone;
 mod heartbeat;
 
 pub(crate) mod logs;

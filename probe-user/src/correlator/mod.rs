@@ -156,7 +156,7 @@ impl Correlator {
             Event::Hung(hung) => self.hung(time, &instance, &hung),
             Event::Returned(returned) => self.returned(time, &instance, &returned),
             Event::Identity(identity) => self.identities.set(instance, identity),
-            Event::Forgotten => self.forget(&instance),
+            Event::Forgotten => self.forget(time, &instance),
             Event::Lost(_) => {
                 for run in self.open.values_mut() {
                     run.incident.complete = false;
@@ -214,6 +214,12 @@ impl Correlator {
     #[must_use]
     pub fn is_open(&self, instance: &Instance, cause: Cause) -> bool {
         self.open.contains_key(&(instance.clone(), cause))
+    }
+
+    /// Whether any incident is open on that instance.
+    #[must_use]
+    pub fn has_open(&self, instance: &Instance) -> bool {
+        self.open.keys().any(|(of, _)| of == instance)
     }
 
     /// Changes with all that [`Self::tick`] changes, but for what it says and its present time.
@@ -339,7 +345,6 @@ impl Correlator {
         if let Some(mut run) = self.open.remove(key) {
             let incident = run.say(State::Closed, time);
             self.say(time, &key.0, Body::Incident(Box::new(incident)));
-            self.forget_if_gone(&key.0);
         }
     }
 

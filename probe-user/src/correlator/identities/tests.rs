@@ -44,8 +44,7 @@ fn a_death_is_told_with_its_container_and_others_without() {
     let mut correlator = Correlator::new("host".into(), Duration::from_secs(1), false);
     correlator.fact(fact("web/a", identity("web")));
     let records = correlator.fact(fact("web/a", died()));
-    correlator.fact(fact("web/a", Event::Forgotten));
-    let closed = correlator.tick(Time(60_000_000));
+    let closed = correlator.fact(fact("web/a", Event::Forgotten));
     assert!(!records.is_empty() && !closed.is_empty());
     for record in records.iter().chain(&closed) {
         let line = record.to_json_line().expect("JSON");
@@ -56,6 +55,7 @@ fn a_death_is_told_with_its_container_and_others_without() {
         assert!(line.contains(r#""unit":null"#), "{line}");
     }
     assert_eq!(correlator.kept_instances(), 0, "its incident is closed");
+    assert!(correlator.tick(Time(60_000_000)).is_empty());
     for record in correlator.fact(fact("/plain", died())) {
         let line = record.to_json_line().expect("JSON");
         assert!(line.contains(r#""container":null,"unit":null"#), "{line}");

@@ -10,39 +10,8 @@ fn names(fleet: &Fleet<Tracked>) -> BTreeSet<String> {
     names.collect()
 }
 
-/// What the instance of one master is called.
-fn name_of(fleet: &Fleet<Tracked>, pid: u32) -> String {
-    let mut masters = fleet.masters();
-    let (_, name, _) = masters.find(|(master, ..)| *master == pid).expect("found");
-    name.to_string()
-}
-
 fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|&name| name.to_owned()).collect()
-}
-
-impl Host {
-    /// An nginx in a root of its own, whose control group has this path.
-    fn nginx_in(&self, master: u32, group: &str) {
-        self.nginx(master);
-        self.container(master);
-        fs::write(self.path(master).join("cgroup"), format!("0::{group}\n")).expect("written");
-    }
-
-    /// Docker's state of a container.
-    fn docker_calls(&self, id: &str, name: &str) {
-        let state = self.files().join(format!("var/lib/docker/containers/{id}"));
-        fs::create_dir_all(&state).expect("folder");
-        let text = format!(r#"{{"Name":"/{name}"}}"#);
-        fs::write(state.join("config.v2.json"), text).expect("written");
-    }
-
-    /// All processes of an nginx are gone, and nobody has told.
-    fn lost(&self, master: u32) {
-        for pid in master..master + 4 {
-            self.gone(pid);
-        }
-    }
 }
 
 #[test]
