@@ -22,14 +22,14 @@ fn each_runtimes_containers_keep_their_names_over_restarts() -> Result<()> {
     let mut all = Vec::new();
     for kind in Kind::ALL {
         let known = runtimes.known(kind)?;
-        let group = Group::new(Hierarchy::find()?, &known.path)?;
+        let group = Group::new(&Hierarchy::find()?, &known.path)?;
         all.push((Container::start(group)?, known));
     }
     // Where both versions are mounted, a runtime of before has its groups in the first one.
     if let Some(hierarchy) = Hierarchy::find_of_systemd()? {
         let known = runtimes.known(Kind::DockerFolder)?;
         all.push((
-            Container::start(Group::new(hierarchy, &known.path)?)?,
+            Container::start(Group::new(&hierarchy, &known.path)?)?,
             known,
         ));
     }
@@ -86,7 +86,7 @@ fn two_of_one_name_are_told_apart_and_an_operator_names_them() -> Result<()> {
     let runtimes = Runtimes::new()?;
     let start = || -> Result<(Container, Known)> {
         let known = runtimes.called("web", Kind::DockerScope)?;
-        let group = Group::new(Hierarchy::find()?, &known.path)?;
+        let group = Group::new(&Hierarchy::find()?, &known.path)?;
         Ok((Container::start(group)?, known))
     };
     let (first, known) = start()?;
@@ -122,7 +122,7 @@ fn two_of_one_name_are_told_apart_and_an_operator_names_them() -> Result<()> {
 
 #[test]
 fn a_service_of_the_host_is_called_by_its_pid_file_and_has_its_unit() -> Result<()> {
-    let group = Group::new(Hierarchy::find()?, "system.slice/nginx.service")?;
+    let group = Group::new(&Hierarchy::find()?, "system.slice/nginx.service")?;
     let nginx = Nginx::builder().workers(1).start()?;
     for process in nginx.members() {
         group.add(process.pid)?;

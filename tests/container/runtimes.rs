@@ -152,7 +152,9 @@ impl Runtimes {
             Kind::PodOfCrio => "cri-o",
             Kind::PodmanScope | Kind::PodmanFolder => "podman",
         };
-        let scope = path.split('/').find(|step| step.ends_with(".scope"));
+        let scope = path
+            .split('/')
+            .find(|step| step.strip_suffix(".scope").is_some());
         Ok(Known {
             name: match (has_name, in_pod) {
                 (false, _) => format!("{}{PID_FILE}", &id[..12]),

@@ -42,7 +42,7 @@ umount -l old
 exec "$3" -c /etc/nginx.conf -e /tmp/error.log
 "#;
 
-const CONFIG: &str = r#"daemon off;
+const CONFIG: &str = r"daemon off;
 user root root;
 worker_processes 1;
 pid /run/nginx.pid;
@@ -57,7 +57,7 @@ http {
     scgi_temp_path /tmp/scgi;
     server { listen 80; }
 }
-"#;
+";
 
 /// A container in which nginx runs with one worker. Dropping it ends nginx and removes its control
 /// group.
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn nginx_runs_as_process_1_with_a_root_and_a_group_of_its_own() -> Result<()> {
-        let group = Group::new(Hierarchy::find()?, "docker/x")?;
+        let group = Group::new(&Hierarchy::find()?, "docker/x")?;
         let (folder, seen) = (group.folder().to_owned(), group.seen());
         let container = Container::start(group)?;
         let proc = PathBuf::from(format!("/proc/{}", container.master()?));

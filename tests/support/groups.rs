@@ -72,7 +72,7 @@ pub struct Group {
 
 impl Group {
     /// Makes the group `path`, as it would be called below the hierarchy's root.
-    pub fn new(hierarchy: Hierarchy, path: &str) -> Result<Self> {
+    pub fn new(hierarchy: &Hierarchy, path: &str) -> Result<Self> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let top = format!("nginx-probe-test-{}-{number}.slice", process::id());
         let group = Self {

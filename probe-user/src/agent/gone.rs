@@ -78,7 +78,7 @@ impl Agent {
             logs.is_some_and(|logs| logs.reads(instance)) || correlator.has_open(instance)
         };
         for instance in self.gone.take_old(now, busy) {
-            self.forget(instance);
+            self.forget(&instance);
         }
     }
 
@@ -89,10 +89,10 @@ impl Agent {
         }
     }
 
-    fn forget(&mut self, instance: Instance) {
-        self.fleet.forget_instance(&instance);
+    fn forget(&mut self, instance: &Instance) {
+        self.fleet.forget_instance(instance);
         if let Some(counters) = &mut self.counters {
-            counters.forget(&instance);
+            counters.forget(instance);
         }
         self.fact(Fact {
             time: Time::now(),
@@ -100,7 +100,7 @@ impl Agent {
             event: Event::Forgotten,
         });
         // Last: what was said of it before is counted.
-        self.metrics.forget(&instance);
+        self.metrics.forget(instance);
     }
 }
 
