@@ -18,7 +18,7 @@ const MAX_KEPT: usize = 64;
 /// once a minute or more often.
 const SCRAPED: Duration = Duration::from_mins(1);
 /// And this many are never exceeded.
-const MAX_EVER: usize = 256;
+const MAX_EVER: usize = 128;
 
 /// Since when instances are gone.
 #[derive(Debug, Default)]

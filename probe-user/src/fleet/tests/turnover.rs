@@ -121,7 +121,7 @@ fn two_thousand_containers_that_come_and_go_leave_nothing_behind() {
         most = most.max(watch.metrics.instances().len());
     }
     // Those that are gone and have an incident, and the one that stays.
-    assert_eq!(most, 257);
+    assert_eq!(most, 129);
     watch.forget_old(Time(u64::MAX), false);
     assert_eq!(watch.extent(), before);
 }
