@@ -62,7 +62,7 @@ fn each_runtimes_containers_keep_their_names_over_restarts() -> Result<()> {
         drop(container);
         let killed = |r: &Value| is(r, "master_exit") && pid(r) == Some(master);
         known.check(&agent.wait_for("the death of a container", killed)?)?;
-        let died = |r: &Value| opens(r, "master_died") && r["instance"] == *known.name;
+        let died = |r: &Value| opens(r, "nginx_down") && r["instance"] == *known.name;
         known.check(&agent.wait_for("the incident of its death", died)?)?;
     }
     let names = names(&agent)?;

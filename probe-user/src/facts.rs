@@ -1,5 +1,6 @@
 //! What the sources saw, and what the agent says: the types between them.
 
+mod down;
 mod logged;
 mod returns;
 mod written;
@@ -20,6 +21,7 @@ use crate::{
 };
 
 pub use self::{
+    down::{Down, FailedStart, Orphans, Stop, Task, detail},
     logged::{Logged, Noted, Sources},
     returns::Returns,
 };
@@ -52,6 +54,12 @@ pub enum Event {
     Reload(Reload),
     /// A new binary took over.
     Upgrade(Upgrade),
+    /// Neither a master nor a worker is left.
+    Down(Down),
+    /// A start of it failed while it was down, or was being stopped.
+    StartFailed(FailedStart),
+    /// Workers run without a master, whose end nobody saw.
+    Orphans(Orphans),
     /// The access log has so many new answers, by status.
     Responses(BTreeMap<u16, u64>),
     /// The access log tells of a failed answer, which is among those too.
@@ -229,6 +237,10 @@ pub struct WorkerExit {
     /// The master itself sent the signal: its way of ending a stop that takes too long.
     #[serde(skip)]
     pub by_master: bool,
+    /// Its master had been sent SIGKILL too, or was gone with its whole pid namespace: part of the
+    /// same event.
+    #[serde(skip)]
+    pub with_master: bool,
 }
 
 /// The process that sent a signal, as it was at that moment.
@@ -336,10 +348,13 @@ pub struct MasterExit {
     pub signal: Option<Name>,
     /// The exit code, when no signal ended it.
     pub exit_code: Option<u8>,
-    /// Who sent the signal, when a process did.
+    /// Who sent the signal, or told it to end, when a process did.
     pub sender: Option<Sender>,
     /// Workers that it leaves behind, which nobody will replace or reload.
     pub orphans: u32,
+    /// `stopped` when it was told to end and nothing of its nginx is meant to go on.
+    #[serde(default, deserialize_with = "names::optional")]
+    pub detail: Option<Name>,
 }
 
 /// A reload.
@@ -349,6 +364,9 @@ pub struct Reload {
     pub result: ReloadResult,
     /// The generation that serves now.
     pub generation: u32,
+    /// `refused_before_signal` when `nginx -s reload` failed and sent no signal.
+    #[serde(default, deserialize_with = "names::optional")]
+    pub detail: Option<Name>,
 }
 
 /// What came of a reload.

@@ -14,7 +14,7 @@ use serde::{
     de::{Error, Visitor},
 };
 
-use crate::{errnos, kernel::calls, oom, requests, signals};
+use crate::{errnos, facts, kernel::calls, oom, requests, signals};
 
 /// A name that is part of the program.
 // An alias, because serde takes a field that is called `&'static str` for one that it may borrow.
@@ -32,6 +32,7 @@ static KNOWN: LazyLock<HashSet<Name>> = LazyLock::new(|| {
         .chain(calls::names());
     all.chain(requests::PROTOCOLS)
         .chain(oom::SCOPES)
+        .chain(facts::detail::ALL)
         .chain(["other"])
         .collect()
 });

@@ -51,6 +51,20 @@ pub struct Status {
     pub dead: bool,
 }
 
+/// The leaders of a process's session and process group, which a master gives its workers: its own
+/// process id, when it became a daemon or a service manager started it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Leaders {
+    /// Of the session.
+    pub session: u32,
+    /// Of the process group.
+    pub group: u32,
+    /// The session's as the process itself sees it.
+    pub inner_session: u32,
+    /// The group's as the process itself sees it.
+    pub inner_group: u32,
+}
+
 impl Proc {
     /// A `/proc` mounted at `root`.
     #[must_use]
@@ -155,6 +169,25 @@ impl Proc {
             .ok()
     }
 
+    /// Whose session and process group it is in; `None` when it is gone.
+    #[must_use]
+    pub fn leaders(&self, pid: u32) -> Option<Leaders> {
+        let ends = |name| {
+            let line = self.status_line(pid, name)?;
+            let mut numbers = line.split_whitespace().map(|number| number.parse().ok());
+            let first: u32 = numbers.next()??;
+            Some((first, numbers.next_back().unwrap_or(Some(first))?))
+        };
+        let (session, inner_session) = ends("NSsid:")?;
+        let (group, inner_group) = ends("NSpgid:")?;
+        Some(Leaders {
+            session,
+            group,
+            inner_session,
+            inner_group,
+        })
+    }
+
     /// Whether a SIGHUP is still waiting to be taken.
     #[must_use]
     pub fn hup_pending(&self, pid: u32) -> Option<bool> {
@@ -215,6 +248,9 @@ mod tests {
         assert_eq!(socket_inode(b"socket:[12]"), Some(12));
         assert_eq!(socket_inode(b"socket:[+1]"), None);
         assert!(proc.inner_pid(pid).is_some());
+        let leaders = proc.leaders(pid).expect("we are in a session");
+        let group = rustix::process::getpgrp().as_raw_nonzero().get();
+        assert_eq!(u32::try_from(group), Ok(leaders.group));
         let parent = proc.children(status.parent);
         assert!(parent.is_none_or(|children| children.contains(&pid)));
     }

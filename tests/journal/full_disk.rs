@@ -26,7 +26,11 @@ const LARGE: Limits = Limits {
 
 fn record(n: u32) -> Record {
     let (result, generation) = (ReloadResult::Ok, n);
-    let body = Body::Reload(Reload { result, generation });
+    let body = Body::Reload(Reload {
+        result,
+        generation,
+        detail: None,
+    });
     Record::new(Time::now(), "/run/nginx.pid".into(), "host".into(), body)
 }
 

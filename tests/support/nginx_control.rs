@@ -1,7 +1,7 @@
 //! What is done to a running nginx: reload, upgrade, stop, kill.
 
 use std::fs;
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Context as _, Result};
 
@@ -31,6 +31,14 @@ impl Nginx {
     pub fn break_config(&self) -> Result<()> {
         let broken = fs::read_to_string(self.config_file())? + "\nno_such_directive on;\n";
         Ok(fs::write(self.config_file(), broken)?)
+    }
+
+    /// nginx with the arguments that say which, silent: for a start, or with `-s`.
+    #[must_use]
+    pub fn command_line(&self) -> Command {
+        let mut command = self.command();
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command
     }
 
     /// Has nginx test its configuration (`nginx -t`), as an operator does beside the running one.

@@ -117,9 +117,13 @@ impl Agent {
                 ),
             });
         }
+        for what in &mut missing {
+            what.push_str("; waiting for one to start");
+        }
+        missing.extend(self.fleet.singles());
         for what in &missing {
             if !self.said_missing.contains(what) {
-                log::warn!("{what}; waiting for one to start");
+                log::warn!("{what}");
             }
         }
         self.said_missing = missing;

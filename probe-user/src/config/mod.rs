@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 pub mod binary;
 mod collect;
+pub mod command;
 pub mod effective;
 pub mod error_page;
 mod include;
@@ -35,6 +36,7 @@ mod units;
 pub mod upstream;
 
 pub use binary::Build;
+pub use command::Command;
 pub use effective::Effective;
 pub use invocation::{Invocation, Role};
 pub use log_format::LogFormat;

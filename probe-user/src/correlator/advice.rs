@@ -1,7 +1,7 @@
 //! What to do next, by cause, about what was seen.
 
 use super::{
-    Cause,
+    Cause, down,
     subjects::{
         Subject::{Class, File, Place, Protocol, Reason, Request, Sender, Unconnected, Upstream},
         Subjects,
@@ -95,6 +95,7 @@ pub(super) fn advice(cause: Cause, of: &Subjects) -> Vec<String> {
             ),
             "for more look into its own log, and the kernel's".to_owned(),
         ],
+        Cause::NginxDown => down::advice(of),
         _ => of_configuration(cause, of, &of_request).unwrap_or_else(|| {
             of_host(cause)
                 .iter()

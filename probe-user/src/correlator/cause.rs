@@ -55,6 +55,8 @@ pub enum Cause {
     MasterDied,
     /// A configuration was refused and the old one serves on.
     ReloadFailed,
+    /// Nothing serves any more, and nobody asked for that.
+    NginxDown,
     /// No evidence explains it.
     #[default]
     Unknown,
@@ -62,7 +64,7 @@ pub enum Cause {
 
 impl Cause {
     /// All causes.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::UpstreamResponse,
         Self::UpstreamIntercepted,
         Self::UpstreamMasked,
@@ -88,6 +90,7 @@ impl Cause {
         Self::BacklogOverflow,
         Self::MasterDied,
         Self::ReloadFailed,
+        Self::NginxDown,
         Self::Unknown,
     ];
 
@@ -120,6 +123,7 @@ impl Cause {
             Self::BacklogOverflow => "backlog_overflow",
             Self::MasterDied => "master_died",
             Self::ReloadFailed => "reload_failed",
+            Self::NginxDown => "nginx_down",
             Self::Unknown => "unknown",
         }
     }

@@ -37,6 +37,7 @@ impl Correlator {
         self.refused.remove(instance);
         self.recent.forget(instance);
         self.backends.forget(instance);
+        self.ends.forget(instance);
         self.identities.0.remove(instance);
     }
 }

@@ -11,7 +11,7 @@ use super::{
     summary,
     suspects::{Death, Suspects},
 };
-use crate::clock::Time;
+use crate::{clock::Time, names::Name};
 
 /// Different pieces of evidence that an incident keeps; more are counted in the last.
 const MAX_EVIDENCE: usize = 16;
@@ -62,6 +62,8 @@ pub struct Incident {
     pub state: State,
     /// Why.
     pub cause: Cause,
+    /// What exactly, of the cause's closed list; null where nothing tells.
+    pub detail: Option<Name>,
     /// How sure that is.
     pub confidence: Confidence,
     /// False when records were lost while it was open.
@@ -82,6 +84,19 @@ pub struct Incident {
     pub advice: Vec<String>,
 }
 
+impl Incident {
+    /// Its cause, and what exactly where that is known: `nginx_down (failed_start)`.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let cause = match self.cause {
+            Cause::Unknown => "cause unknown",
+            cause => cause.as_str(),
+        };
+        self.detail
+            .map_or_else(|| cause.to_owned(), |detail| format!("{cause} ({detail})"))
+    }
+}
+
 /// An open incident.
 pub(super) struct Run {
     pub incident: Incident,
@@ -90,6 +105,8 @@ pub(super) struct Run {
     pub last_death: Option<Time>,
     /// Processes that fail as long as nothing else is said: it does not close while there are any.
     pub lasting: BTreeSet<u32>,
+    /// It does not close for want of new evidence before.
+    pub lasting_until: Option<Time>,
     /// Something is not yet written.
     pub changed: bool,
     suspects: Suspects,
@@ -103,11 +120,13 @@ pub(super) struct Run {
 pub(super) struct Evidenced {
     pub pieces: Vec<Evidence>,
     pub responses: BTreeMap<u16, u64>,
-    pub death: Option<Death>,
+    pub deaths: Vec<Death>,
     /// How sure the cause is; none where the kernel proved it.
     pub confidence: Option<Confidence>,
     /// What it is about.
     pub subjects: Subjects,
+    /// What exactly it is.
+    pub detail: Option<Name>,
 }
 
 impl From<Vec<Evidence>> for Evidenced {
@@ -126,6 +145,7 @@ impl Run {
                 id,
                 state: State::Opened,
                 cause,
+                detail: None,
                 confidence: Confidence::Possible,
                 complete: true,
                 responses: BTreeMap::new(),
@@ -140,6 +160,7 @@ impl Run {
             last_said: time,
             last_death: None,
             lasting: BTreeSet::new(),
+            lasting_until: None,
             changed: false,
             suspects: Suspects::default(),
             subjects: Subjects::default(),
@@ -155,11 +176,12 @@ impl Run {
             self.incident.confidence = self.incident.confidence.max(sure);
         }
         self.subjects.merge(new.subjects);
-        if let Some(death) = new.death
-            && let Some(lost) = death.lost
-        {
-            *self.incident.lost_requests.get_or_insert(0) += lost;
-            self.suspects.add(death);
+        self.incident.detail = new.detail.or(self.incident.detail);
+        for death in new.deaths {
+            if let Some(lost) = death.lost {
+                *self.incident.lost_requests.get_or_insert(0) += lost;
+                self.suspects.add(death);
+            }
         }
         for (code, count) in new.responses {
             *self.incident.responses.entry(code).or_default() += count;

@@ -9,6 +9,7 @@ mod backends;
 mod beside;
 mod cases;
 mod cause;
+mod down;
 mod expected;
 mod identities;
 mod incident;
@@ -38,6 +39,7 @@ use self::{
     backends::Backends,
     beside::Recent,
     cases::Cases,
+    down::Ends,
     identities::Identities,
     incident::{Evidenced, Run},
     subjects::{Subject, Subjects},
@@ -47,8 +49,7 @@ use self::{
 use crate::{
     clock::Time,
     facts::{
-        Event, Fact, Instance, MasterExit, Reason, Reload, ReloadResult, Returns, Sources,
-        WorkerExit,
+        Event, Fact, Instance, Reason, Reload, ReloadResult, Returns, Role, Sources, WorkerExit,
     },
     records::{Body, Record},
 };
@@ -80,6 +81,7 @@ pub struct Correlator {
     identities: Identities,
     failures: Vec<Failed>,
     backends: Backends,
+    ends: Ends,
     /// Every failed answer is a record of its own.
     tell_responses: bool,
     /// A source is missing that could prove causes.
@@ -106,6 +108,7 @@ impl Correlator {
             identities: Identities::default(),
             failures: Vec::new(),
             backends: Backends::default(),
+            ends: Ends::default(),
             tell_responses: false,
             blind,
             records: Vec::new(),
@@ -126,7 +129,13 @@ impl Correlator {
         } = fact;
         self.now = self.now.max(time);
         match event {
-            Event::WorkerStart(start) => self.say(time, &instance, Body::WorkerStart(start)),
+            Event::WorkerStart(start) => {
+                let serves = start.role == Role::Worker;
+                self.say(time, &instance, Body::WorkerStart(start));
+                if serves {
+                    self.serves(time, &instance);
+                }
+            }
             Event::WorkerExit(exit) => {
                 self.say(time, &instance, Body::WorkerExit(exit.clone()));
                 self.worker_exit(time, &instance, &exit);
@@ -140,6 +149,9 @@ impl Correlator {
                 self.reload(time, &instance, &reload);
             }
             Event::Upgrade(upgrade) => self.say(time, &instance, Body::Upgrade(upgrade)),
+            Event::Down(down) => self.down(time, &instance, &down),
+            Event::StartFailed(failed) => self.start_failed(time, &instance, &failed),
+            Event::Orphans(found) => self.orphans_found(time, &instance, &found),
             // They are counted; those that failed are told of one by one as well.
             Event::Responses(_) => {}
             Event::Logged(logged) => self.logged(time, &instance, logged),
@@ -174,12 +186,14 @@ impl Correlator {
         self.now = self.now.max(now);
         self.settle_due(false);
         self.release(self.now);
+        self.release_ends(self.now);
         let keys: Vec<_> = self.open.keys().cloned().collect();
         for key in keys {
             let Some(run) = self.open.get_mut(&key) else {
                 continue;
             };
-            if run.lasting.is_empty() && now.since(run.last_evidence) >= self.quiet {
+            let lasts = !run.lasting.is_empty() || run.lasting_until.is_some_and(|end| now < end);
+            if !lasts && now.since(run.last_evidence) >= self.quiet {
                 // Evidence may be old: of a buffered log, or of a time when nobody looked.
                 let end = run.last_evidence.plus(self.quiet);
                 self.close(end.min(now), &key);
@@ -198,6 +212,7 @@ impl Correlator {
     pub fn finish(&mut self, now: Time) -> Vec<Record> {
         self.settle_due(true);
         self.release(Time(u64::MAX));
+        self.release_ends(Time(u64::MAX));
         for run in self.open.values_mut() {
             run.last_said = Time::default();
         }
@@ -207,7 +222,10 @@ impl Correlator {
     /// Nothing is open, so time has nothing to change.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.open.is_empty() && self.backends.is_idle() && self.cases.is_idle()
+        self.open.is_empty()
+            && self.backends.is_idle()
+            && self.ends.is_idle()
+            && self.cases.is_idle()
     }
 
     /// Whether an incident of that cause is open on that instance.
@@ -223,10 +241,11 @@ impl Correlator {
     }
 
     /// Changes with all that [`Self::tick`] changes, but for what it says and its present time.
-    pub(crate) fn extent(&self) -> [usize; 3] {
+    pub(crate) fn extent(&self) -> [usize; 4] {
         [
             self.cases.extent(),
             self.backends.held(),
+            self.ends.held(),
             self.failures.len(),
         ]
     }
@@ -244,6 +263,13 @@ impl Correlator {
     }
 
     fn worker_exit(&mut self, time: Time, instance: &Instance, exit: &WorkerExit) {
+        if !exit.by_master && self.holds(time, instance, exit) {
+            return;
+        }
+        self.worker_died(time, instance, exit);
+    }
+
+    fn worker_died(&mut self, time: Time, instance: &Instance, exit: &WorkerExit) {
         let cause = match exit.reason {
             Reason::Graceful => return,
             // A stop that takes too long: the master itself ends its workers.
@@ -254,7 +280,7 @@ impl Correlator {
         };
         let new = Evidenced {
             pieces: summary::of_worker_exit(exit),
-            death: Some(Death::of(exit)),
+            deaths: vec![Death::of(exit)],
             subjects: Subjects::default()
                 .with(Subject::Reason, Some(exit.reason.as_str()))
                 .with(
@@ -267,17 +293,6 @@ impl Correlator {
         self.put_beside(time, instance, cause);
     }
 
-    fn master_exit(&mut self, time: Time, instance: &Instance, exit: &MasterExit) {
-        if exit.reason != Reason::Graceful || exit.orphans > 0 {
-            self.evidence(
-                time,
-                instance,
-                Cause::MasterDied,
-                summary::of_master_exit(exit),
-            );
-        }
-    }
-
     fn reload(&mut self, time: Time, instance: &Instance, reload: &Reload) {
         match reload.result {
             ReloadResult::Failed => {
@@ -288,7 +303,12 @@ impl Correlator {
                 {
                     evidence.push(summary::of_refused_config(&message));
                 }
-                self.evidence(time, instance, Cause::ReloadFailed, evidence);
+                let new = Evidenced {
+                    pieces: evidence,
+                    detail: reload.detail,
+                    ..Evidenced::default()
+                };
+                self.evidence(time, instance, Cause::ReloadFailed, new);
             }
             ReloadResult::Ok => self.close(time, &(instance.clone(), Cause::ReloadFailed)),
         }
@@ -312,6 +332,7 @@ impl Correlator {
         let newer = known.is_none_or(|(logged, _)| *logged <= time);
         if newer && (known.is_some() || self.refused.len() < MAX_OPEN) {
             self.refused.insert(instance.clone(), (time, message));
+            self.refused_while_down(time, instance);
         }
     }
 

@@ -3,7 +3,7 @@
 mod answer;
 
 pub(super) use self::answer::of_answer;
-use super::{Cause, Evidence, Incident, stalls};
+use super::{Cause, Evidence, Incident, down, stalls};
 use crate::{
     access_log::how::How,
     clock::Time,
@@ -58,6 +58,13 @@ pub(super) fn of_master_exit(exit: &MasterExit) -> Vec<Evidence> {
 }
 
 pub(super) fn of_failed_reload(reload: &Reload) -> Vec<Evidence> {
+    if reload.detail.is_some() {
+        let what = format!(
+            "nginx -s reload failed by itself and sent no signal; generation {} serves on",
+            reload.generation
+        );
+        return vec![seen("lifecycle", what)];
+    }
     let what = format!(
         "the master took SIGHUP and started no worker; generation {} serves on",
         reload.generation
@@ -199,6 +206,7 @@ pub(super) fn of_incident(incident: &Incident) -> String {
         }
         Cause::WorkerHung => stalls::of_hangs(incident),
         Cause::BacklogOverflow => stalls::of_overflows(incident),
+        Cause::NginxDown => down::of_down(incident),
         Cause::ReloadFailed => {
             let why = incident
                 .evidence

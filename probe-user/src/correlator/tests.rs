@@ -10,21 +10,21 @@ use serde_json::Value;
 use super::*;
 use crate::{
     access_log::how::How,
-    facts::{Logged, Role, Sender},
+    facts::{Logged, MasterExit, Role, Sender},
 };
 
 const QUIET: Duration = Duration::from_mins(1);
 const START: Time = Time(1_700_000_000_000_000);
 
-fn at(milliseconds: u64) -> Time {
+pub(super) fn at(milliseconds: u64) -> Time {
     START.plus(Duration::from_millis(milliseconds))
 }
 
-fn correlator() -> Correlator {
+pub(super) fn correlator() -> Correlator {
     Correlator::new("host".into(), QUIET, false)
 }
 
-fn fact(milliseconds: u64, event: Event) -> Fact {
+pub(super) fn fact(milliseconds: u64, event: Event) -> Fact {
     Fact {
         time: at(milliseconds),
         instance: "/run/nginx.pid".into(),
@@ -49,6 +49,7 @@ fn exit(reason: Reason) -> WorkerExit {
         memory: None,
         uptime_s: 1.0,
         by_master: false,
+        with_master: false,
     }
 }
 
@@ -69,12 +70,13 @@ fn reload(milliseconds: u64, result: ReloadResult) -> Fact {
         Event::Reload(Reload {
             result,
             generation: 2,
+            detail: None,
         }),
     )
 }
 
 /// The incidents among records, as a reader of the journal sees them.
-fn incidents(records: &[Record]) -> Vec<Value> {
+pub(super) fn incidents(records: &[Record]) -> Vec<Value> {
     records
         .iter()
         .map(|record| serde_json::to_value(record).expect("a record is JSON"))
@@ -82,7 +84,7 @@ fn incidents(records: &[Record]) -> Vec<Value> {
         .collect()
 }
 
-fn states(records: &[Record]) -> Vec<(String, String)> {
+pub(super) fn states(records: &[Record]) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     incidents(records)
         .iter()
@@ -90,7 +92,7 @@ fn states(records: &[Record]) -> Vec<(String, String)> {
         .collect()
 }
 
-fn one(records: &[Record], state: &str, cause: &str) {
+pub(super) fn one(records: &[Record], state: &str, cause: &str) {
     assert_eq!(states(records), [(state.to_owned(), cause.to_owned())]);
 }
 
@@ -222,8 +224,11 @@ fn a_master_that_leaves_orphans_is_an_incident() {
             exit_code: Some(0),
             sender: None,
             orphans,
+            detail: None,
         };
-        states(&correlator().fact(fact(0, Event::MasterExit(exit)))).len()
+        let mut correlator = correlator();
+        let told = states(&correlator.fact(fact(0, Event::MasterExit(exit)))).len();
+        told + states(&correlator.tick(at(1000))).len()
     };
     assert_eq!(gone(Reason::Graceful, 0), 0);
     assert_eq!(gone(Reason::Graceful, 2), 1);

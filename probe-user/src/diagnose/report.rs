@@ -1,6 +1,9 @@
 //! What `diagnose` says, as data.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde::Serialize;
 
@@ -84,8 +87,13 @@ impl Report {
     pub fn of(watched: Watched, host: String, since: Time, lasted: Duration) -> Self {
         let [before, after] = watched.metrics.each_ref().map(|text| Snapshot::parse(text));
         let seconds = lasted.as_secs_f64();
-        let mut names: Vec<&str> = after.labels("nginx_workers", "nginx", |_| true).collect();
-        names.sort_unstable();
+        // One that went down, or has no master, counts no workers.
+        let told = watched.incidents.iter().map(|(instance, _)| &**instance);
+        let running = after.labels("nginx_workers", "nginx", |_| true);
+        let names: BTreeSet<&str> = running
+            .chain(told)
+            .filter(|name| !name.is_empty())
+            .collect();
         let nginx: Vec<_> = names
             .into_iter()
             .map(|name| {

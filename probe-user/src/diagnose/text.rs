@@ -77,7 +77,7 @@ fn headline(report: &Report) -> String {
 fn incident(page: &mut Page, report: &Report, number: usize, one: &OfIncident) {
     let incident = &one.incident;
     page.gap();
-    let mut title = format!("{number}  {}", incident.cause.as_str());
+    let mut title = format!("{number}  {}", incident.title());
     if report.nginx.len() > 1 {
         let _ = write!(title, "  {}", one.instance);
     }

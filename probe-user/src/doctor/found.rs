@@ -33,7 +33,11 @@ pub(super) struct Found {
 
 impl Found {
     /// Looks at every master that `fleet` has found.
-    pub(super) fn of(options: &DoctorOptions, fleet: &Fleet<NoTracking>, names: &[String]) -> Self {
+    pub(super) fn of(
+        options: &DoctorOptions,
+        fleet: &mut Fleet<NoTracking>,
+        names: &[String],
+    ) -> Self {
         let mut found = Self {
             checks: Vec::new(),
             masters: Vec::new(),
@@ -55,6 +59,7 @@ impl Found {
             let fix = "start it, or name another with --pid-file";
             found.add("nginx".into(), Verdict::bad(what, fix));
         }
+        found.without_master(fleet);
         if found.masters.is_empty() && selection.is_all() {
             // Logs that are named are read all the same.
             found.logs_of("logs", options, None);
@@ -64,6 +69,22 @@ impl Found {
             found.add("nginx".into(), verdict);
         }
         found
+    }
+
+    /// What serves and is not followed.
+    fn without_master(&mut self, fleet: &mut Fleet<NoTracking>) {
+        for (instance, orphans) in fleet.found_orphans() {
+            let what = format!(
+                "its master is gone, and {} of its workers serve on: nothing replaces or reloads them",
+                orphans.workers
+            );
+            let fix = "end them (kill -QUIT), then start nginx";
+            self.add(instance.to_string(), Verdict::bad(what, fix));
+        }
+        for what in fleet.singles() {
+            let fix = "remove master_process off, which nginx has for its developers";
+            self.add("nginx".into(), Verdict::bad(what, fix));
+        }
     }
 
     fn add(&mut self, name: String, verdict: Verdict) {

@@ -66,7 +66,7 @@ pub fn run(options: &DoctorOptions) -> anyhow::Result<bool> {
     let names = options.watch.names();
     let mut fleet = selected(options, &names);
     fleet.scan()?;
-    let found = found::Found::of(options, &fleet, &names);
+    let found = found::Found::of(options, &mut fleet, &names);
     // The programs of functions are loaded late, and need the ring buffer then.
     let functions = !options.watch.no_uprobes();
     let ways = options.watch.ways();

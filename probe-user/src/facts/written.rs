@@ -63,6 +63,7 @@ pub(super) mod worker_exit {
     struct Borrowed<'a> {
         exit: &'a WorkerExit,
         by_master: bool,
+        with_master: bool,
         frames: Vec<Frame<'a>>,
     }
 
@@ -70,6 +71,8 @@ pub(super) mod worker_exit {
     struct Owned {
         exit: Box<WorkerExit>,
         by_master: bool,
+        #[serde(default)]
+        with_master: bool,
         frames: Vec<Frame<'static>>,
     }
 
@@ -81,6 +84,7 @@ pub(super) mod worker_exit {
         let whole = Borrowed {
             exit,
             by_master: exit.by_master,
+            with_master: exit.with_master,
             frames: frames(exit.crash.as_ref()),
         };
         whole.serialize(serializer)
@@ -92,6 +96,7 @@ pub(super) mod worker_exit {
         let whole = Owned::deserialize(deserializer)?;
         let mut exit = whole.exit;
         exit.by_master = whole.by_master;
+        exit.with_master = whole.with_master;
         put_back(&mut exit.crash, whole.frames);
         Ok(exit)
     }

@@ -28,12 +28,14 @@ impl<T: Track> Fleet<T> {
             Some(Process {
                 kind: Kind::Candidate,
                 look,
+                attempt,
                 ..
             }) => {
                 // A master starts its workers right after it has set its title.
                 *look = Some(Look::soon());
-                self.processes
-                    .insert(pid, Process::new(parent, time_ns, Kind::Candidate));
+                let mut child = Process::new(parent, time_ns, Kind::Candidate);
+                child.attempt.clone_from(attempt);
+                self.processes.insert(pid, child);
                 self.look_at(parent);
                 self.look_at(pid);
             }
@@ -61,6 +63,7 @@ impl<T: Track> Fleet<T> {
             self.processes.remove(&pid);
             return;
         }
+        let attempt = self.attempt_of(pid, time_ns);
         let started_ns = self
             .proc
             .status(pid)
@@ -70,6 +73,7 @@ impl<T: Track> Fleet<T> {
             .entry(pid)
             .or_insert_with(|| Process::new(0, started_ns, Kind::Candidate));
         process.executed = true;
+        process.attempt = attempt;
         process.kind = Kind::Candidate;
         process.look = Some(Look::soon());
         if let Some(master) = self.masters.get_mut(&process.parent) {
@@ -79,12 +83,13 @@ impl<T: Track> Fleet<T> {
 
     /// Looks at a process's title, once; it may tell nothing yet.
     pub(super) fn look_at(&mut self, pid: u32) {
-        let Some(process) = self.processes.get(&pid) else {
+        let title = self.proc.title(pid).unwrap_or_default();
+        let role = config::Role::of_title(&title);
+        let Some(process) = self.processes.get_mut(&pid) else {
             return;
         };
         let (parent, executed) = (process.parent, process.executed);
-        let title = self.proc.title(pid).unwrap_or_default();
-        let role = config::Role::of_title(&title);
+        process.was_master |= role == Some(config::Role::Master);
         match process.kind {
             // A fork shows its parent's title until it sets its own.
             Kind::Candidate
@@ -93,6 +98,7 @@ impl<T: Track> Fleet<T> {
             {
                 self.promote(pid);
             }
+            Kind::Candidate if role.is_none() => self.look_at_single(pid),
             Kind::Child(_) => match role {
                 None | Some(config::Role::Master) => {}
                 Some(config::Role::Worker) => self.announce(pid, Role::Worker, false),

@@ -7,8 +7,9 @@ use super::{
     process::{Child, Kind, Process},
 };
 use crate::{
+    clock::boot_ns_now,
     crash::{Mappings, Registers, told},
-    facts::{Event, Instance, MasterExit, Memory, Reason, Role, WorkerExit},
+    facts::{Event, Instance, MasterExit, Memory, Reason, Role, Sender, WorkerExit, detail},
     lifecycle::{self, Status},
     requests::Lost,
     signals::{self, Sent},
@@ -22,7 +23,8 @@ impl<T: Track> Fleet<T> {
         let Some(process) = self.processes.get_mut(&pid) else {
             return;
         };
-        process.sent(Sent::from(record));
+        let sent = Sent::from(record);
+        process.sent(sent.clone());
         if let Kind::Child(child) = &mut process.kind {
             child.draining |= record.signal == signals::QUIT;
         }
@@ -34,7 +36,7 @@ impl<T: Track> Fleet<T> {
             signals::USR2 => master.told_to_upgrade(time_ns),
             signals::WINCH => self.drain(pid),
             signals::QUIT | signals::TERM | signals::INT => {
-                master.stopping = true;
+                self.told_to_end(pid, sent, time_ns);
                 self.drain(pid);
             }
             _ => {}
@@ -105,7 +107,7 @@ impl<T: Track> Fleet<T> {
                 self.processes.insert(pid, process);
                 self.upgrade_failed(pid, status);
             }
-            Kind::Candidate => {}
+            Kind::Candidate => self.attempt_ended(pid, &process, status, time_ns),
             Kind::Master(instance) => self.master_ended(pid, &process, instance, status, time_ns),
             Kind::Child(child) => {
                 self.child_ended(pid, &process, child, status, (time_ns, lost));
@@ -141,10 +143,13 @@ impl<T: Track> Fleet<T> {
             master.owe_replacement(time_ns);
         }
         let fell = sender.is_none() && self.fallen.contains(&process.parent);
-        let by_master = (fell && reason == Reason::Killed)
+        let stopped = self.is_stopped(process.parent, &child.instance, sender.as_ref());
+        let killed = reason == Reason::Killed;
+        let by_master = (killed && stopped)
             || sender
                 .as_ref()
                 .is_some_and(|sender| sender.pid == process.parent);
+        let with_master = killed && (fell || self.is_killed(process.parent));
         // One that died before it said what it is may well have been a worker.
         let may_serve = matches!(child.role, Role::Worker | Role::Unknown);
         let lost = may_serve.then_some(lost).flatten();
@@ -164,8 +169,30 @@ impl<T: Track> Fleet<T> {
             memory: (reason == Reason::OomKill).then(|| self.memory(pid, process)),
             uptime_s: uptime_s(process.started_ns, time_ns),
             by_master,
+            with_master,
         };
         self.fact(time_ns, &child.instance, Event::WorkerExit(Box::new(exit)));
+        self.settle_end(&child.instance, Some(reason), time_ns);
+    }
+
+    /// Whether a signal is part of a master's stop: whoever stopped its service ended what was left.
+    fn is_stopped(&self, master: u32, instance: &Instance, sender: Option<&Sender>) -> bool {
+        let (stop, unit) = if let Some(master) = self.masters.get(&master) {
+            (master.stop.as_ref(), &master.unit)
+        } else if let Some(ended) = self.ends.get(instance).filter(|it| it.master == master) {
+            (ended.stop.as_ref(), &ended.unit)
+        } else {
+            return false;
+        };
+        stop.is_some() && sender.is_none_or(|sender| unit.is_managed_by(&self.proc, sender.pid))
+    }
+
+    /// Whether a master that is still there was sent SIGKILL.
+    fn is_killed(&self, master: u32) -> bool {
+        self.processes.get(&master).is_some_and(|master| {
+            let mut signals = master.signals.iter();
+            signals.any(|sent| sent.signal == signals::KILL)
+        })
     }
 
     /// What the kernel log says of the OOM kill of any process.
@@ -187,10 +214,10 @@ impl<T: Track> Fleet<T> {
         status: Status,
         time_ns: u64,
     ) {
-        let is_init = self
-            .masters
-            .remove(&pid)
-            .is_some_and(|master| master.is_init);
+        let Some(master) = self.masters.remove(&pid) else {
+            return;
+        };
+        let is_init = master.is_init;
         self.version += 1;
         if is_init {
             // The kernel ends every process of a pid namespace with its first one.
@@ -209,15 +236,23 @@ impl<T: Track> Fleet<T> {
         } else {
             self.children_of(pid).len()
         };
+        let stop = master.stop.clone();
         let exit = MasterExit {
             pid,
             reason,
             signal: status.signal_name(),
             exit_code: status.exit_code,
-            sender,
+            sender: sender.or_else(|| stop.as_ref()?.sender.clone()),
             orphans: u32::try_from(orphans).unwrap_or(u32::MAX),
+            detail: stop
+                .filter(|stop| !succeeded && stop.after_oom_ms.is_none())
+                .map(|_| detail::STOPPED),
         };
         self.fact(time_ns, instance, Event::MasterExit(exit));
+        if !succeeded {
+            self.remember_ended(master, Some(reason), time_ns);
+            self.settle_end(instance, Some(reason), time_ns);
+        }
     }
 
     /// Drops processes that are gone without a record of their end, after records were lost.
@@ -232,10 +267,18 @@ impl<T: Track> Fleet<T> {
         for pid in &gone {
             self.kernel.untrack(*pid);
             self.processes.remove(pid);
-            if self.masters.remove(pid).is_some() {
+            if let Some(master) = self.masters.remove(pid) {
                 self.version += 1;
+                if self
+                    .masters
+                    .values()
+                    .all(|other| other.instance != master.instance)
+                {
+                    self.remember_ended(master, None, boot_ns_now());
+                }
             }
         }
+        self.settle_ends();
         for pid in self.processes.keys() {
             self.kernel.track(*pid); // a fork that found no room was not followed
         }

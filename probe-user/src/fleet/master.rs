@@ -2,7 +2,14 @@
 
 use std::collections::VecDeque;
 
-use crate::{clock::boot_ns_now, config, container::Identity, crash::Mappings, facts::Instance};
+use super::unit::Unit;
+use crate::{
+    clock::boot_ns_now,
+    config,
+    container::Identity,
+    crash::Mappings,
+    facts::{Instance, Stop},
+};
 
 /// How long a death waits for the fork that replaces it, before it is taken for one that nginx
 /// does not replace; and how long a new binary may take to be forked for.
@@ -39,6 +46,14 @@ pub(super) struct Master {
     pub reload: Option<Reload>,
     /// It was told to end, and takes no SIGHUP any more.
     pub stopping: bool,
+    /// Who told it so.
+    pub stop: Option<Stop>,
+    /// When the OOM killer chose one of its processes last, in nanoseconds since boot.
+    pub oom_ns: Option<u64>,
+    /// Where it belongs to.
+    pub unit: Unit,
+    /// Its process id as it sees itself.
+    pub inner_pid: u32,
     /// The first process of its pid namespace: the kernel ends all others with it.
     pub is_init: bool,
     /// When it was told to start a new binary (SIGUSR2), until a child of it runs one.
@@ -73,6 +88,10 @@ impl Master {
             forking_ns: boot_ns_now(),
             reload: None,
             stopping: false,
+            stop: None,
+            oom_ns: None,
+            unit: Unit::default(),
+            inner_pid: pid,
             is_init: false,
             upgrade_ns: None,
             owed: VecDeque::new(),

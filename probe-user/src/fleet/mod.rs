@@ -4,11 +4,14 @@
 //! itself; what it cannot know (titles, configuration) is read here, after the fact: a title is
 //! set some time after the fork, so a process is looked at until it says what it is.
 
+mod attempt;
 mod births;
 mod children;
 mod deaths;
+mod down;
 mod master;
 mod naming;
+mod orphans;
 mod process;
 mod promote;
 mod reload;
@@ -16,7 +19,9 @@ mod scan;
 mod select;
 mod serving;
 mod settle;
+mod single;
 mod slots;
+mod unit;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -78,8 +83,11 @@ pub struct Fleet<T> {
     fallen: VecDeque<u32>,
     /// What the messages are that workers have for their error logs.
     messages: Messages,
+    /// Instances whose last master has ended.
+    ends: down::Ends,
+    budget: attempt::Budget,
     /// Workers that were found without a master.
-    strays: HashSet<u32>,
+    strays: orphans::Strays,
     /// When the children of masters are listed next, where no record tells of them.
     list_ns: u64,
     /// Counts changes of masters and their settings.
@@ -121,7 +129,9 @@ impl<T: Track> Fleet<T> {
             facts: Vec::new(),
             fallen: VecDeque::new(),
             messages: Messages::default(),
-            strays: HashSet::new(),
+            ends: down::Ends::new(),
+            budget: attempt::Budget::default(),
+            strays: orphans::Strays::default(),
             list_ns: 0,
             version: 0,
             naming,
@@ -140,9 +150,8 @@ impl<T: Track> Fleet<T> {
             Record::Signal(signal) => self.signalled(pid, signal, time_ns),
             Record::Crash(crash) => self.crashed(pid, crash),
             Record::Oom(oom) => {
-                if let Some(process) = self.processes.get_mut(&pid) {
-                    process.oom = Some(oom.rss_pages.saturating_mul(page_size()));
-                }
+                let bytes = oom.rss_pages.saturating_mul(page_size());
+                self.marked_by_oom(pid, bytes, time_ns);
             }
             Record::Request(request) => self.answered(request),
             Record::Errno(failure) => self.call_failed(failure),
@@ -195,19 +204,6 @@ impl<T: Track> Fleet<T> {
             }
         }
         counts
-    }
-
-    /// Workers that run on without a master: their own has died, before the agent came or since.
-    pub fn orphans(&mut self) -> usize {
-        let proc = &self.proc;
-        self.strays.retain(|pid| {
-            let title = proc.title(*pid).unwrap_or_default();
-            config::Role::of_title(&title).is_some_and(|role| role != config::Role::Master)
-        });
-        let of_no_master = self.processes.values().filter(|process| {
-            process.child().is_some() && !self.masters.contains_key(&process.parent)
-        });
-        of_no_master.count() + self.strays.len()
     }
 
     /// Where processes are looked up.

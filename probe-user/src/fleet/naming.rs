@@ -187,6 +187,7 @@ impl<T: Track> Fleet<T> {
     /// An instance has been gone for long.
     pub fn forget_instance(&mut self, instance: &Instance) {
         self.identified.remove(instance);
+        self.ends.remove(instance);
     }
 
     /// A master whose end nobody told of still has its name.
@@ -237,7 +238,7 @@ fn program(proc: &Proc, pid: u32) -> String {
 }
 
 /// A path from a configuration, which may hold any byte, fit for a label and a terminal.
-fn printable(path: &Path) -> String {
+pub(super) fn printable(path: &Path) -> String {
     let text = path.to_string_lossy();
     let text = text.chars().take(MAX_NAME);
     text.map(|char| if steers(char) { '?' } else { char })

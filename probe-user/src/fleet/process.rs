@@ -1,5 +1,8 @@
 //! One process that the agent follows.
 
+use std::sync::Arc;
+
+use super::attempt::Attempt;
 use crate::{
     clock::boot_ns_now,
     facts::{Crash, Instance, Role},
@@ -28,6 +31,12 @@ pub(super) struct Process {
     pub oom: Option<u64>,
     /// Where it crashed.
     pub crash: Option<Crash>,
+    /// What it was started for, of what may become a master.
+    pub attempt: Option<Arc<Attempt>>,
+    /// It called itself a master, though it is none that is followed.
+    pub was_master: bool,
+    /// Whether it is a whole nginx by itself, once that was looked at.
+    pub single: Option<bool>,
     /// When its title is looked at next, and how long to wait after that.
     pub look: Option<Look>,
 }
@@ -131,6 +140,9 @@ impl Process {
             signals: Vec::new(),
             oom: None,
             crash: None,
+            attempt: None,
+            was_master: false,
+            single: None,
             look: Some(Look::soon()),
         }
     }

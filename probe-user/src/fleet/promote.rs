@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Fleet, Track, master::Master, process::Kind};
+use super::{Fleet, Track, master::Master, process::Kind, unit::Unit};
 use crate::{
     clock::boot_ns_now,
     config,
@@ -47,7 +47,11 @@ impl<T: Track> Fleet<T> {
         master.config = config;
         master.identity = identity;
         master.read_ns = boot_ns_now();
-        master.is_init = self.proc.inner_pid(pid) == Some(1);
+        master.inner_pid = self.proc.inner_pid(pid).unwrap_or(pid);
+        master.is_init = master.inner_pid == 1;
+        let root = master.config.as_ref().map(|config| &*config.root);
+        master.unit = Unit::of(&self.proc, pid, root);
+        self.ends.remove(&instance);
         let upgrade = self.masters.contains_key(&parent).then_some(Upgrade {
             old_master: parent,
             new_master: pid,

@@ -58,6 +58,7 @@ impl<T: Track> Fleet<T> {
         let reload = Reload {
             result: ReloadResult::Ok,
             generation,
+            detail: None,
         };
         self.fact(forked_ns, &instance, Event::Reload(reload));
     }
@@ -128,6 +129,7 @@ impl<T: Track> Fleet<T> {
             let reload = Reload {
                 result: ReloadResult::Failed,
                 generation,
+                detail: None,
             };
             self.fact(now_ns, &instance, Event::Reload(reload));
         }

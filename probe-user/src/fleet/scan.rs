@@ -113,7 +113,7 @@ impl<T: Track> Fleet<T> {
             // A worker of a master that is not followed, or whose master is gone.
             self.kernel.untrack(pid);
             if parent.is_none_or(|parent| !self.names.contains(&parent.comm)) {
-                self.strays.insert(pid);
+                self.strays.add(pid, status.started_ns);
             }
             return;
         }

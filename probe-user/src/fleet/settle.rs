@@ -24,6 +24,7 @@ impl<T: Track> Fleet<T> {
             self.look_at(pid);
         }
         self.settle_reloads(now_ns);
+        self.settle_orphans(now_ns);
         self.assign_slots();
     }
 
@@ -39,7 +40,11 @@ impl<T: Track> Fleet<T> {
             .values()
             .filter_map(|master| Some(master.reload?.look_ns));
         let list = (!self.kernel.tells() && !self.masters.is_empty()).then_some(self.list_ns);
-        let next_ns = looks.chain(reloads).chain(list).min()?;
+        let next_ns = looks
+            .chain(reloads)
+            .chain(list)
+            .chain(self.strays.due_ns())
+            .min()?;
         Some(Duration::from_nanos(next_ns.saturating_sub(now_ns)))
     }
 }

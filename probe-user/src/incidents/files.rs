@@ -303,7 +303,11 @@ mod tests {
             let writer = scope.spawn(|| {
                 for generation in 0..2000 {
                     let result = ReloadResult::Ok;
-                    let body = Body::Reload(Reload { result, generation });
+                    let body = Body::Reload(Reload {
+                        result,
+                        generation,
+                        detail: None,
+                    });
                     journal.append(&Record::new(Time(0), "i".into(), String::new(), body));
                     if generation % 10 == 0 {
                         sleep(Duration::from_millis(1));

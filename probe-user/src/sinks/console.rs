@@ -6,7 +6,7 @@ pub use super::form::Output;
 use super::{form::Form, printable::Printable, queue::Queue};
 use crate::{
     backends::BackendExit,
-    correlator::{Cause, Incident, State, from, of_memory},
+    correlator::{Incident, State, from, of_memory},
     facts::{Crash, MasterExit, Reason, Reload, ReloadResult, Role, WorkerExit},
     records::{Body, Record, Response},
 };
@@ -233,10 +233,7 @@ fn reloaded(reload: &Reload) -> String {
 }
 
 fn incident(out: &mut Page, incident: &Incident) {
-    let cause = match incident.cause {
-        Cause::Unknown => "cause unknown",
-        cause => cause.as_str(),
-    };
+    let cause = incident.title();
     let (state, lasted) = match incident.state {
         State::Opened => ("INCIDENT", String::new()),
         State::Updated => ("incident goes on", String::new()),
@@ -324,6 +321,7 @@ mod tests {
         let reload = Reload {
             result: ReloadResult::Ok,
             generation: 2,
+            detail: None,
         };
         let name = "/run/\u{1b}]0;x\u{7}\n12:00  forged";
         let (time, host) = (Time::now(), String::new());

@@ -310,7 +310,11 @@ mod tests {
             let codes = BTreeMap::from([(200, 7), (500, 1), (507, 2), (999, 1)]);
             metrics.fact(&fact(nginx, Event::Responses(codes)));
             let (result, generation) = (ReloadResult::Failed, 1);
-            let reload = Reload { result, generation };
+            let reload = Reload {
+                result,
+                generation,
+                detail: None,
+            };
             metrics.fact(&fact(nginx, Event::Reload(reload)));
             metrics.messages(nginx, "crit", "accept_emfile", 3);
             metrics.durations(nginx).upstream.observe(0.5);

@@ -112,7 +112,8 @@ impl ErrorReader {
 
     fn count(&mut self, time: Option<Civil>, level: Level, class: &'static Class, message: &[u8]) {
         *self.messages.entry((level, class.name)).or_default() += 1;
-        if class.name == "config_refused" && self.refused.len() < MAX_REFUSED {
+        let refused = ["config_refused", "log_open_failed"].contains(&class.name);
+        if refused && self.refused.len() < MAX_REFUSED {
             let message = message.get(..MAX_MESSAGE).unwrap_or(message);
             let message = printable(String::from_utf8_lossy(message));
             self.refused.push((time, message));

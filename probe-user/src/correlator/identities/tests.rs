@@ -36,6 +36,7 @@ fn died() -> Event {
         exit_code: None,
         sender: None,
         orphans: 0,
+        detail: None,
     })
 }
 

@@ -10,6 +10,7 @@ use crate::facts::{MasterExit, Reason};
 
 mod children;
 mod discovery;
+mod down;
 mod events;
 mod naming;
 mod slots;
@@ -300,6 +301,12 @@ fn told(fleet: &mut Fleet<Tracked>) -> Vec<String> {
         Event::Upgrade(upgrade) => {
             format!("upgrade {} {}", upgrade.old_master, upgrade.new_master)
         }
+        Event::Down(down) => {
+            let by = down.stop.map_or("nobody", |stop| stop.signal);
+            format!("down {} {by} {:?}", down.master, down.reason)
+        }
+        Event::StartFailed(failed) => format!("failed {} {:?}", failed.pid, failed.task),
+        Event::Orphans(found) => format!("orphans {} {:?}", found.workers, found.master),
         other => format!("{other:?}"),
     };
     let mut told: Vec<_> = fleet.take_facts().into_iter().map(tell).collect();

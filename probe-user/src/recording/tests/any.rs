@@ -1,12 +1,13 @@
 //! Any fact that a source can give.
 
+mod down;
 mod ends;
 
 use std::{sync::Arc, time::Duration};
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
-use self::ends::{backend_exit, ended, lost, worker_exit};
+use self::ends::{backend_exit, lost, worker_exit};
 use crate::{
     access_log::how::How,
     backends::BackendServes,
@@ -15,10 +16,7 @@ use crate::{
     errnos::Failure,
     error_log::{Level, classes, named},
     error_path::Message,
-    facts::{
-        Dropped, Event, Fact, Logged, MasterExit, Noted, Reload, ReloadResult, Role, Sources,
-        Upgrade, WorkerStart,
-    },
+    facts::{Dropped, Event, Fact, Logged, Noted, Role, Sources, Upgrade, WorkerStart},
     hang::{How as Hang, Hung, Returned},
     listen_queue::{Listener, Overflow},
     names::Name,
@@ -73,24 +71,7 @@ fn event() -> BoxedStrategy<Event> {
             })
         }),
         worker_exit().prop_map(|exit| Event::WorkerExit(Box::new(exit))),
-        (any::<u32>(), ended(), any::<u32>()).prop_map(|(pid, ended, orphans)| {
-            Event::MasterExit(MasterExit {
-                pid,
-                reason: ended.0,
-                signal: ended.1,
-                exit_code: ended.2,
-                sender: ended.3,
-                orphans,
-            })
-        }),
-        (any::<bool>(), any::<u32>()).prop_map(|(ok, generation)| {
-            let result = if ok {
-                ReloadResult::Ok
-            } else {
-                ReloadResult::Failed
-            };
-            Event::Reload(Reload { result, generation })
-        }),
+        down::event(),
         any::<[u32; 3]>().prop_map(|[old_master, new_master, generation]| {
             Event::Upgrade(Upgrade {
                 old_master,

@@ -21,6 +21,7 @@ fn record(n: u32) -> Record {
     let reload = Reload {
         result: ReloadResult::Ok,
         generation: n,
+        detail: None,
     };
     let (time, host) = (Time(0), "host".to_owned());
     Record::new(time, "/run/nginx.pid".into(), host, Body::Reload(reload))

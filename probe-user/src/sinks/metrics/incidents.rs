@@ -72,6 +72,7 @@ mod tests {
             id: "1".into(),
             state,
             cause: Cause::WorkerCrash,
+            detail: None,
             confidence: Confidence::Confirmed,
             complete: true,
             responses: std::collections::BTreeMap::new(),

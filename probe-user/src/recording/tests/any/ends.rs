@@ -99,6 +99,7 @@ pub(super) fn worker_exit() -> impl Strategy<Value = WorkerExit> {
             memory: places.1,
             uptime_s: flags.2,
             by_master: flags.1,
+            with_master: !flags.1,
         },
     )
 }

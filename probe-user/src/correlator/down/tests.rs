@@ -1,0 +1,105 @@
+use super::super::tests::{at, correlator, fact, incidents, one, states};
+use super::*;
+use crate::facts::{Event, MasterExit, Role, Sender, Stop, WorkerStart};
+
+fn master(reason: Reason, orphans: u32, detail: Option<Name>) -> Event {
+    Event::MasterExit(MasterExit {
+        pid: 1,
+        reason,
+        signal: (reason == Reason::Killed).then_some("SIGKILL"),
+        exit_code: None,
+        sender: None,
+        orphans,
+        detail,
+    })
+}
+
+fn gone(stop: Option<Stop>, reason: Option<Reason>) -> Event {
+    Event::Down(Down {
+        master: 1,
+        stop,
+        reason,
+        left_pid_file: false,
+    })
+}
+
+fn stop(after_oom_ms: Option<u64>) -> Stop {
+    Stop {
+        time: at(0),
+        signal: "SIGQUIT",
+        sender: Some(Sender {
+            pid: 1,
+            uid: 0,
+            comm: "systemd".into(),
+        }),
+        managed: true,
+        after_oom_ms,
+    }
+}
+
+fn failed(task: Task, managed: bool) -> Event {
+    Event::StartFailed(FailedStart {
+        pid: 9,
+        task,
+        signal: None,
+        exit_code: Some(1),
+        managed,
+    })
+}
+
+#[test]
+fn a_killed_master_whose_workers_live_is_told_after_the_wait() {
+    let mut correlator = correlator();
+    assert_eq!(
+        states(&correlator.fact(fact(0, master(Reason::Killed, 2, None)))),
+        []
+    );
+    assert_eq!(states(&correlator.tick(at(999))), []);
+    one(&correlator.tick(at(1000)), "opened", "master_died");
+}
+
+#[test]
+fn a_master_and_its_workers_are_one_event_until_it_serves_again() {
+    let mut correlator = correlator();
+    correlator.fact(fact(0, master(Reason::Killed, 2, None)));
+    let down = correlator.fact(fact(10, gone(None, Some(Reason::Killed))));
+    one(&down, "opened", "nginx_down");
+    assert_eq!(incidents(&down)[0]["detail"], "killed");
+    assert_eq!(states(&correlator.tick(at(600_000))), [], "it stays down");
+    let start = WorkerStart {
+        pid: 5,
+        role: Role::Worker,
+        generation: 1,
+    };
+    let serves = correlator.fact(fact(700_000, Event::WorkerStart(start)));
+    one(&serves, "closed", "nginx_down");
+}
+
+#[test]
+fn a_stop_is_no_incident_and_a_failed_start_after_it_is() {
+    for (event, opened) in [
+        (failed(Task::Serve, false), 1),
+        (failed(Task::Test, true), 1),
+        (failed(Task::Test, false), 0),
+    ] {
+        let mut correlator = correlator();
+        let stopped = master(Reason::Graceful, 0, Some(detail::STOPPED));
+        assert_eq!(states(&correlator.fact(fact(0, stopped))), []);
+        let down = gone(Some(stop(None)), Some(Reason::Graceful));
+        assert_eq!(states(&correlator.fact(fact(0, down))), []);
+        let records = correlator.fact(fact(100, event));
+        assert_eq!(incidents(&records).len(), opened);
+        if let [incident] = &incidents(&records)[..] {
+            assert_eq!(incident["detail"], "failed_start");
+        }
+    }
+}
+
+#[test]
+fn a_stop_after_an_oom_kill_is_the_service_managers_policy() {
+    let mut correlator = correlator();
+    let down = correlator.fact(fact(0, gone(Some(stop(Some(3))), Some(Reason::Graceful))));
+    one(&down, "opened", "nginx_down");
+    assert_eq!(incidents(&down)[0]["detail"], "oom_policy");
+    assert_eq!(incidents(&down)[0]["confidence"], "confirmed");
+}
