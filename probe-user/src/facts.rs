@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::{
     backends::{BackendExit, BackendServes},
     clock::Time,
+    container::Identity,
     errnos::Failure,
     hang::{Hung, Returned},
     listen_queue::Overflow,
@@ -25,7 +26,7 @@ pub use self::{
     returns::Returns,
 };
 
-/// Which nginx: its master's pid-file path, or `pid:N`.
+/// Which nginx: its master's pid-file path, in a container after the container's name.
 pub type Instance = Arc<str>;
 
 /// One thing that a source saw, put in terms of nginx.
@@ -87,6 +88,10 @@ pub enum Event {
     BackendServes(BackendServes),
     /// A process of such a program ended.
     BackendExit(#[serde(with = "written::backend_exit")] Box<BackendExit>),
+    /// In which container and systemd unit the instance runs from now on.
+    Identity(Arc<Identity>),
+    /// The instance has been gone for long: what was known of it is of no use any more.
+    Forgotten,
     /// The kernel side could not deliver so many records.
     Lost(u64),
 }

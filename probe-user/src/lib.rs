@@ -9,6 +9,7 @@ pub mod agent;
 pub mod backends;
 pub mod clock;
 pub mod config;
+pub mod container;
 pub mod correlator;
 pub mod crash;
 pub mod diagnose;

@@ -6,7 +6,10 @@ mod file;
 mod host;
 mod incidents;
 mod journal;
+mod logs;
+mod naming;
 mod value;
+mod watch;
 
 use std::{
     net::SocketAddr,
@@ -24,23 +27,17 @@ pub use self::{
     doctor::DoctorOptions,
     incidents::IncidentsOptions,
     journal::JournalSize,
+    logs::LogsOptions,
+    naming::NamingOptions,
     value::{Follow, LogOption, OrNone},
+    watch::{DEFAULT_NAMES, WatchOptions},
 };
 use self::{
     journal::{keepable, kept},
     value::{duration, level, parse_level},
 };
-use crate::{kernel::Way, sinks::console::Output};
+use crate::sinks::console::Output;
 
-/// Programs that are nginx or its kin.
-pub const DEFAULT_NAMES: [&str; 6] = [
-    "nginx",
-    "nginx-debug",
-    "openresty",
-    "angie",
-    "freenginx",
-    "tengine",
-];
 /// Where `run` looks for its configuration when it is not told.
 pub const DEFAULT_CONFIG: &str = "/etc/nginx-probe/config.toml";
 const DEFAULT_LISTEN: &str = "127.0.0.1:9877";
@@ -103,6 +100,10 @@ pub struct RunOptions {
     #[command(flatten)]
     #[serde(flatten)]
     pub watch: WatchOptions,
+    /// How each nginx is named
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub naming: NamingOptions,
     /// Serve /metrics and /healthz here; `none` for no listener [default: 127.0.0.1:9877]
     #[arg(long, env = "NGINX_PROBE_LISTEN", value_name = "ADDR")]
     pub listen: Option<OrNone<SocketAddr>>,
@@ -159,121 +160,6 @@ pub struct RunOptions {
     #[arg(skip)]
     #[serde(deserialize_with = "level")]
     pub log_level: Option<LevelFilter>,
-}
-
-/// Options that say what to watch.
-#[derive(Clone, Debug, Default, Args, Deserialize)]
-#[serde(rename_all = "kebab-case", default)]
-pub struct WatchOptions {
-    /// Watch only the nginx with this pid file (repeatable) [default: every nginx on the host]
-    #[arg(
-        long,
-        env = "NGINX_PROBE_PID_FILE",
-        value_name = "PATH",
-        value_delimiter = ','
-    )]
-    pub pid_file: Vec<PathBuf>,
-    /// Watch only the nginx with this master process (repeatable)
-    #[arg(
-        long,
-        env = "NGINX_PROBE_MASTER",
-        value_name = "PID",
-        value_delimiter = ','
-    )]
-    pub master: Vec<u32>,
-    /// Program names that are taken for nginx (repeatable) [default: nginx and its kin]
-    #[arg(
-        long,
-        env = "NGINX_PROBE_NAME",
-        value_name = "NAME",
-        value_delimiter = ','
-    )]
-    pub name: Vec<String>,
-    /// Read this access log in place of those that the configuration names (repeatable). FORMAT is a
-    /// name or the text of a `log_format` [default: as the configuration says, else combined]
-    // No delimiter: a format may hold any character.
-    #[arg(long, env = "NGINX_PROBE_ACCESS_LOG", value_name = "PATH[=FORMAT]")]
-    pub access_log: Vec<LogOption>,
-    /// Read this error log in place of those that the configuration names (repeatable)
-    #[arg(
-        long,
-        env = "NGINX_PROBE_ERROR_LOG",
-        value_name = "PATH",
-        value_delimiter = ','
-    )]
-    pub error_log: Vec<PathBuf>,
-    /// Load nothing into the kernel: logs, /proc and `stub_status` alone
-    #[arg(
-        long,
-        env = "NGINX_PROBE_NO_KERNEL",
-        value_name = "BOOL",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        value_parser = BoolishValueParser::new()
-    )]
-    pub no_kernel: Option<bool>,
-    /// How requests are followed: by the `sockets` of workers (Linux 6.3), or by all `syscalls`, which
-    /// also tells of connections that are taken and dropped and of every call that fails, and slows
-    /// down each system call of the host a little; `none` for not at all [default: sockets where
-    /// the kernel has them, else syscalls]
-    #[arg(long, env = "NGINX_PROBE_FOLLOW", value_name = "HOW")]
-    pub follow: Option<Follow>,
-    /// Attach nothing to nginx's own functions: what it answers itself through TLS and HTTP/2, and
-    /// why, is then in the logs alone
-    #[arg(
-        long,
-        env = "NGINX_PROBE_NO_UPROBES",
-        value_name = "BOOL",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        value_parser = BoolishValueParser::new()
-    )]
-    pub no_uprobes: Option<bool>,
-    /// Read no logs
-    #[arg(
-        long,
-        env = "NGINX_PROBE_NO_LOGS",
-        value_name = "BOOL",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        value_parser = BoolishValueParser::new()
-    )]
-    pub no_logs: Option<bool>,
-}
-
-/// Options of `logs`.
-#[derive(Clone, Debug, Args)]
-pub struct LogsOptions {
-    /// Access logs and error logs, rotated and gzipped ones too, in any order; `-` is standard
-    /// input [default: standard input]
-    #[arg(value_name = "FILE")]
-    pub files: Vec<PathBuf>,
-    /// The format of the access logs: a name such as combined, or the text of the `log_format`
-    /// [default: found out from the first lines of each]
-    #[arg(long, env = "NGINX_PROBE_FORMAT", value_name = "NAME|STRING")]
-    pub format: Option<String>,
-    /// An error log (repeatable); one that is among the FILEs is known by its lines
-    #[arg(
-        long,
-        env = "NGINX_PROBE_ERROR_LOG",
-        value_name = "FILE",
-        value_delimiter = ','
-    )]
-    pub error_log: Vec<PathBuf>,
-    /// How to write the result [default: text]
-    #[arg(
-        long,
-        env = "NGINX_PROBE_OUTPUT",
-        default_value = "text",
-        hide_default_value = true
-    )]
-    pub output: Output,
-    /// Threads that count lines, 1 to 4 [default: one for each processor]
-    #[arg(long, env = "NGINX_PROBE_THREADS", value_name = "N", hide = true)]
-    pub threads: Option<usize>,
 }
 
 /// Options of `replay`.
@@ -347,51 +233,6 @@ impl RunOptions {
             None => DEFAULT_HANG_AFTER,
         };
         (!after.is_zero()).then_some(after)
-    }
-}
-
-impl WatchOptions {
-    /// Whether to load nothing into the kernel.
-    #[must_use]
-    pub fn no_kernel(&self) -> bool {
-        self.no_kernel.unwrap_or(false)
-    }
-
-    /// Whether to attach nothing to nginx's own functions.
-    #[must_use]
-    pub fn no_uprobes(&self) -> bool {
-        self.no_uprobes.unwrap_or(false)
-    }
-
-    /// Whether to read no logs.
-    #[must_use]
-    pub fn no_logs(&self) -> bool {
-        self.no_logs.unwrap_or(false)
-    }
-
-    /// The ways in which requests are to be followed, the best first.
-    #[must_use]
-    pub fn ways(&self) -> &'static [Way] {
-        match self.follow {
-            None => &[Way::Sockets, Way::Syscalls],
-            Some(Follow::Sockets) => &[Way::Sockets],
-            Some(Follow::Syscalls) => &[Way::Syscalls],
-            Some(Follow::None) => &[],
-        }
-    }
-
-    /// The program names to take for nginx, cut as the kernel cuts them.
-    #[must_use]
-    pub fn names(&self) -> Vec<String> {
-        let cut = |name: &str| name.chars().take(15).collect();
-        if self.name.is_empty() {
-            DEFAULT_NAMES
-                .iter()
-                .map(|name| (*name).to_owned())
-                .collect()
-        } else {
-            self.name.iter().map(|name| cut(name)).collect()
-        }
     }
 }
 

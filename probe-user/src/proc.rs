@@ -122,6 +122,28 @@ impl Proc {
         Some(text.split_whitespace().flat_map(str::parse).collect())
     }
 
+    /// The control groups of a process, a line for each hierarchy; `None` when it is gone.
+    #[must_use]
+    pub fn cgroup(&self, pid: u32) -> Option<Vec<u8>> {
+        self.read(pid, "cgroup", MAX_FILE)
+    }
+
+    /// Where a process's root folder is, as we see it, and in the file system that it was mounted
+    /// from: `/` for what is nowhere else.
+    #[must_use]
+    pub fn root_paths(&self, pid: u32) -> [Option<PathBuf>; 2] {
+        let link = fs::read_link(self.root.join(pid.to_string()).join("root")).ok();
+        let mounts = self.read(pid, "mountinfo", MAX_FILE).unwrap_or_default();
+        let mounts = String::from_utf8_lossy(&mounts);
+        // What was mounted there last is what is seen: fields 4 and 5 are where from and where.
+        let source = mounts.lines().rev().find_map(|line| {
+            let mut fields = line.split(' ').skip(3);
+            let (from, at) = (fields.next()?, fields.next()?);
+            (at == "/").then(|| PathBuf::from(from))
+        });
+        [link, source]
+    }
+
     /// The inodes of the sockets that a process has open.
     ///
     /// # Errors

@@ -1,10 +1,13 @@
 //! What the agent writes: one JSON object a line.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::{
     backends::BackendExit,
     clock::Time,
+    container::Identity,
     correlator::{Cause, Incident},
     facts::{Instance, Logged, MasterExit, Reload, Upgrade, WorkerExit, WorkerStart},
     requests::Answer,
@@ -21,6 +24,9 @@ pub struct Record {
     pub instance: Instance,
     /// On which host.
     pub host: String,
+    /// In which container, and as a part of which systemd unit.
+    #[serde(flatten)]
+    pub identity: Arc<Identity>,
     /// What.
     #[serde(flatten)]
     pub body: Body,
@@ -126,8 +132,16 @@ impl Record {
             kind,
             instance,
             host,
+            identity: Arc::default(),
             body,
         }
+    }
+
+    /// The record, of an instance whose container and unit are known.
+    #[must_use]
+    pub fn with_identity(mut self, identity: Arc<Identity>) -> Self {
+        self.identity = identity;
+        self
     }
 
     /// The record as one line of JSON, with its newline.

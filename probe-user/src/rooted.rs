@@ -66,6 +66,20 @@ impl Root {
         Ok(Self { fd, way })
     }
 
+    /// The folder at `path` as a root of its own: no link in it leads out of it.
+    ///
+    /// # Errors
+    /// As [`Root::open_regular`]; a `path` that is no folder gives [`OpenError::NotAFile`].
+    pub fn below(&self, path: &Path) -> Result<Self, OpenError> {
+        let fd = self.find(path)?;
+        let stat = fs::fstat(&fd).map_err(|errno| OpenError::from_errno(path, errno))?;
+        let kind = FileKind::of(FileType::from_raw_mode(stat.st_mode));
+        if kind != FileKind::Folder {
+            return Err(OpenError::not_a_file(path, kind));
+        }
+        Ok(Self { fd, way: self.way })
+    }
+
     /// Opens `path` for reading, whatever it is, without blocking.
     ///
     /// Opening a pipe or a device can have an effect on whoever is at its other end: prefer

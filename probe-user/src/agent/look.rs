@@ -1,7 +1,5 @@
 //! What the agent looks at once in a while: losses, what is missing, how many workers there are.
 
-use std::time::Duration;
-
 use nginx_probe_ebpf::record::Kind;
 
 use super::{Agent, logs::Logs, sample, shortages::Shortages, thresholds};
@@ -15,8 +13,6 @@ use crate::{
 
 /// Looks between two clean-ups of what is kept for speed.
 const LOOKS_PER_SWEEP: u32 = 30;
-/// How long the series of an instance are shown after its last process is gone.
-const KEEP_SERIES: Duration = Duration::from_mins(10);
 
 impl Agent {
     /// What changes slowly, once a second.
@@ -114,25 +110,6 @@ impl Agent {
         }
     }
 
-    /// Ends the series of instances that are long gone: every restart of a container may be a new one.
-    pub(super) fn forget_gone(&mut self) {
-        let now = Time::now();
-        let logs = self.logs.as_ref();
-        self.gone.retain(|instance, since| {
-            // Its next line would bring the series back.
-            let keep = now.since(*since) < KEEP_SERIES
-                || logs.is_some_and(|logs| logs.reads(instance))
-                || self.correlator.has_open(instance);
-            if !keep {
-                self.metrics.forget(instance);
-                if let Some(counters) = &mut self.counters {
-                    counters.forget(instance);
-                }
-            }
-            keep
-        });
-    }
-
     /// Says once what was asked for and is not there; the agent goes on waiting for it.
     pub(super) fn say_missing(&mut self) {
         let mut missing = self.selection.missing(self.fleet.proc(), &self.names);
@@ -169,8 +146,9 @@ impl Agent {
             self.metrics.set_workers(&instance, Counts::default());
             // Nothing asks for workers any more: none of them is missing.
             self.metrics.set_configured(&instance, 0);
-            self.gone.insert(instance, Time::now());
+            self.gone.add(instance, Time::now());
         }
+        self.forget_oldest();
     }
 
     /// A master came, went, or read its configuration again.

@@ -3,6 +3,7 @@
 mod backends;
 mod counters;
 mod error_path;
+pub(crate) mod gone;
 mod heartbeat;
 
 pub(crate) mod logs;
@@ -20,10 +21,7 @@ mod thresholds;
 mod told;
 mod traffic;
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
 use anyhow::Context as _;
 use aya::maps::{MapData, RingBuf};
@@ -32,14 +30,14 @@ use nginx_probe_ebpf::record::{Kind, Record as KernelRecord};
 pub use self::serve::{Watched, run, watch};
 
 use self::{
-    backends::Backends, counters::Counters, error_path::ErrorPath, logs::Logs, recorded::Recorded,
-    sample::Samples, serve::Kept, shortages::Shortages, sources_down::SourcesDown, stalls::Stalls,
-    start::Probes, told::Told, traffic::Traffic,
+    backends::Backends, counters::Counters, error_path::ErrorPath, gone::Gone, logs::Logs,
+    recorded::Recorded, sample::Samples, serve::Kept, shortages::Shortages,
+    sources_down::SourcesDown, stalls::Stalls, start::Probes, told::Told, traffic::Traffic,
 };
 use crate::{
     clock::{Time, boot_ns_now},
     facts::{Event, Fact, Instance},
-    fleet::{Fleet, Selection},
+    fleet::{Fleet, Naming, Selection},
     kernel::{Kernel, Way},
     options::RunOptions,
     proc::Proc,
@@ -77,8 +75,8 @@ struct Agent {
     seen_version: u64,
     /// Instances whose workers were counted last.
     counted: HashSet<Instance>,
-    /// Since when instances are gone, whose series are still shown.
-    gone: HashMap<Instance, Time>,
+    /// Instances that are gone, whose series are still shown.
+    gone: Gone,
     /// Was said about what is not there, so that it is said once.
     said_missing: Vec<String>,
     /// Sources that are still to be judged; a report judges them itself.
@@ -123,6 +121,11 @@ impl Agent {
             started.probes,
             started.kernel_log,
         );
+        fleet.set_naming(Naming::new(
+            options.naming.host_root(),
+            options.host(),
+            options.naming.instance_label.clone(),
+        ));
         fleet.scan().context("cannot read /proc")?;
         let logs = (!options.watch.no_logs()).then(|| Logs::new(options, Arc::clone(&metrics)));
         let mut agent = Self {
@@ -146,7 +149,7 @@ impl Agent {
             lost: [0; Kind::ALL.len()],
             seen_version: u64::MAX,
             counted: HashSet::new(),
-            gone: HashMap::new(),
+            gone: Gone::default(),
             said_missing: Vec::new(),
             selection,
             names,

@@ -110,6 +110,12 @@ impl Invocation {
     }
 }
 
+/// The command line of a master as its title has it: the program's path and its arguments.
+#[must_use]
+pub fn command_of(cmdline: &[u8]) -> &[u8] {
+    arguments(title(cmdline))
+}
+
 /// The title: `cmdline` up to the first NUL.
 fn title(cmdline: &[u8]) -> &[u8] {
     cmdline.split(|&byte| byte == 0).next().unwrap_or_default()

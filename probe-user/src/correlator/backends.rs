@@ -86,6 +86,12 @@ impl Backends {
         self.held.is_empty()
     }
 
+    /// Lets go of what is known of one nginx's programs.
+    pub(super) fn forget(&mut self, instance: &Instance) {
+        self.told.remove(instance);
+        self.served.retain(|(of, _), _| of != instance);
+    }
+
     /// Answers that wait.
     pub(super) fn held(&self) -> usize {
         self.held.len()

@@ -31,6 +31,10 @@ impl Recent {
         self.by_instance.len()
     }
 
+    pub(super) fn forget(&mut self, instance: &Instance) {
+        self.by_instance.remove(instance);
+    }
+
     fn add(&mut self, time: Time, instance: &Instance, code: u16, count: u64) {
         if self.by_instance.len() >= MAX_OPEN && !self.by_instance.contains_key(instance) {
             return;

@@ -56,6 +56,13 @@ impl Ends {
     pub(super) fn held(&self) -> usize {
         self.held.len()
     }
+
+    /// Lets go of what is known of an instance that is gone for good.
+    pub(super) fn forget(&mut self, instance: &Instance) {
+        self.held.remove(instance);
+        self.stopped.remove(instance);
+        self.failed.remove(instance);
+    }
 }
 
 impl Correlator {

@@ -11,6 +11,7 @@ mod cases;
 mod cause;
 mod down;
 mod expected;
+mod identities;
 mod incident;
 mod late;
 mod notes;
@@ -39,6 +40,7 @@ use self::{
     beside::Recent,
     cases::Cases,
     down::Ends,
+    identities::Identities,
     incident::{Evidenced, Run},
     subjects::{Subject, Subjects},
     suspects::Death,
@@ -58,6 +60,8 @@ const SAME_RELOAD: Duration = Duration::from_secs(5);
 const UPDATE_EVERY: Duration = Duration::from_secs(1);
 /// Incidents that may be open at once; more instances than this do not fail one by one.
 const MAX_OPEN: usize = 1024;
+/// Instances that something is kept of at once: more than a host runs containers.
+const MAX_INSTANCES: usize = 4096;
 
 /// Joins facts into records and incidents.
 pub struct Correlator {
@@ -73,6 +77,8 @@ pub struct Correlator {
     cases: Cases,
     sources: HashMap<Instance, Sources>,
     returns: HashMap<Instance, Arc<Returns>>,
+    /// In which container and unit each instance is, where that was said.
+    identities: Identities,
     failures: Vec<Failed>,
     backends: Backends,
     ends: Ends,
@@ -99,6 +105,7 @@ impl Correlator {
             cases: Cases::default(),
             sources: HashMap::new(),
             returns: HashMap::new(),
+            identities: Identities::default(),
             failures: Vec::new(),
             backends: Backends::default(),
             ends: Ends::default(),
@@ -160,6 +167,8 @@ impl Correlator {
             Event::Overflow(overflow) => self.overflow(time, &instance, &overflow),
             Event::Hung(hung) => self.hung(time, &instance, &hung),
             Event::Returned(returned) => self.returned(time, &instance, &returned),
+            Event::Identity(identity) => self.identities.set(instance, identity),
+            Event::Forgotten => self.forget(time, &instance),
             Event::Lost(_) => {
                 for run in self.open.values_mut() {
                     run.incident.complete = false;
@@ -225,7 +234,7 @@ impl Correlator {
         self.open.contains_key(&(instance.clone(), cause))
     }
 
-    /// Whether an incident is open on that instance.
+    /// Whether any incident is open on that instance.
     #[must_use]
     pub fn has_open(&self, instance: &Instance) -> bool {
         self.open.keys().any(|(of, _)| of == instance)
@@ -242,13 +251,13 @@ impl Correlator {
     }
 
     fn watched(&mut self, instance: Instance, sources: Sources) {
-        if self.sources.len() < MAX_OPEN || self.sources.contains_key(&instance) {
+        if self.sources.len() < MAX_INSTANCES || self.sources.contains_key(&instance) {
             self.sources.insert(instance, sources);
         }
     }
 
     fn configured(&mut self, instance: Instance, returns: Arc<Returns>) {
-        if self.returns.len() < MAX_OPEN || self.returns.contains_key(&instance) {
+        if self.returns.len() < MAX_INSTANCES || self.returns.contains_key(&instance) {
             self.returns.insert(instance, returns);
         }
     }
@@ -362,8 +371,9 @@ impl Correlator {
     }
 
     fn say(&mut self, time: Time, instance: &Instance, body: Body) {
-        self.records
-            .push(Record::new(time, instance.clone(), self.host.clone(), body));
+        let identity = self.identities.of(instance);
+        let record = Record::new(time, instance.clone(), self.host.clone(), body);
+        self.records.push(record.with_identity(identity));
     }
 }
 

@@ -6,6 +6,7 @@ use super::unit::Unit;
 use crate::{
     clock::boot_ns_now,
     config,
+    container::Identity,
     crash::Mappings,
     facts::{Instance, Stop},
 };
@@ -28,6 +29,8 @@ pub(super) struct Master {
     pub generation: u32,
     /// Its configuration; `None` when it could not be looked at.
     pub config: Option<config::Master>,
+    /// Its container and unit, as they were when it was found.
+    pub identity: Identity,
     /// It could not be looked at again after a reload: the configuration is an older one.
     pub stale: bool,
     /// The code that its workers inherit, kept for a crash after which nothing can be asked.
@@ -77,6 +80,7 @@ impl Master {
             instance,
             generation,
             config: None,
+            identity: Identity::default(),
             stale: false,
             mappings: None,
             read_ns: 0,

@@ -10,6 +10,7 @@ mod children;
 mod deaths;
 mod down;
 mod master;
+mod naming;
 mod orphans;
 mod process;
 mod promote;
@@ -23,7 +24,7 @@ mod slots;
 mod unit;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     time::Duration,
 };
 
@@ -43,7 +44,7 @@ use crate::{
     proc::Proc,
 };
 
-pub use self::{select::Selection, slots::Worker};
+pub use self::{naming::Naming, select::Selection, slots::Worker};
 
 /// How long the files of a crash are kept for the next one.
 const KEEP_FILES: Duration = Duration::from_mins(1);
@@ -91,6 +92,9 @@ pub struct Fleet<T> {
     list_ns: u64,
     /// Counts changes of masters and their settings.
     version: u64,
+    naming: Naming,
+    /// Instances whose container or unit was told.
+    identified: HashSet<Instance>,
 }
 
 /// How many processes of an instance there are.
@@ -112,6 +116,7 @@ impl<T: Track> Fleet<T> {
         kernel: T,
         kernel_log: Option<KernelLog>,
     ) -> Self {
+        let naming = Naming::of_host(&proc);
         Self {
             proc,
             names,
@@ -129,6 +134,8 @@ impl<T: Track> Fleet<T> {
             strays: orphans::Strays::default(),
             list_ns: 0,
             version: 0,
+            naming,
+            identified: HashSet::new(),
         }
     }
 

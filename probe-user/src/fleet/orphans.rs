@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Fleet, Track, promote::printable};
+use super::{Fleet, Track, naming::printable};
 use crate::{
     clock::boot_ns_now,
     config,
@@ -103,6 +103,10 @@ impl<T: Track> Fleet<T> {
             let is_new = told.is_none_or(|told| told.len() < pids.len());
             let full = told.is_none() && self.strays.told.len() >= MAX_TOLD;
             if is_new && !full {
+                if let Some(pid) = pids.first() {
+                    let identity = self.naming.identity(&self.proc, *pid);
+                    self.identify(boot_ns_now(), &instance, &identity);
+                }
                 self.strays.told.insert(instance.clone(), pids);
                 self.fact(boot_ns_now(), &instance, Event::Orphans(found));
             }
@@ -161,7 +165,8 @@ impl<T: Track> Fleet<T> {
                 .contains(&pid_in(config))
             && (self.selection.is_all() || self.selects(leaders))
         {
-            return Some(self.name(pid, Some(config)).0);
+            let identity = self.naming.identity(&self.proc, pid);
+            return Some(self.name(pid, Some(config), &identity).0);
         }
         if !self.selection.is_all() {
             let of = |leader| self.selection.pid_files_of(leader).next();

@@ -1,18 +1,13 @@
 //! A process turns out to be a master: which nginx it is, and what is kept of it.
 
-use std::{io, path::Path};
+use std::io;
 
-use super::{
-    Fleet, Track,
-    master::Master,
-    process::Kind,
-    unit::{Unit, identity},
-};
+use super::{Fleet, Track, master::Master, process::Kind, unit::Unit};
 use crate::{
     clock::boot_ns_now,
     config,
     crash::Mappings,
-    facts::{Event, Instance, Upgrade},
+    facts::{Event, Upgrade},
     named,
 };
 
@@ -38,16 +33,19 @@ impl<T: Track> Fleet<T> {
         }
         warn_of(pid, &config);
         let config = config.ok();
+        let identity = self.naming.identity(&self.proc, pid);
         let (instance, generation) = match self.masters.get(&parent) {
             Some(old) => (old.instance.clone(), old.generation + 1),
-            None => self.name(pid, config.as_ref()),
+            None => self.name(pid, config.as_ref(), &identity),
         };
         if let Some(process) = self.processes.get_mut(&pid) {
             process.kind = Kind::Master(instance.clone());
             process.look = None;
         }
+        self.identify(started_ns, &instance, &identity);
         let mut master = Master::new(pid, instance.clone(), generation);
         master.config = config;
+        master.identity = identity;
         master.read_ns = boot_ns_now();
         master.inner_pid = self.proc.inner_pid(pid).unwrap_or(pid);
         master.is_init = master.inner_pid == 1;
@@ -89,27 +87,6 @@ impl<T: Track> Fleet<T> {
             })
     }
 
-    /// A master's pid file names its instance, and a master that follows another in the same place
-    /// goes on with its name. Two containers may have the same path: the second goes by its
-    /// process id, so that nothing is mixed up.
-    pub(super) fn name(&self, pid: u32, config: Option<&config::Master>) -> (Instance, u32) {
-        let path = config
-            .map(|config| printable(&config.settings.pid_path))
-            .unwrap_or_default();
-        let holder = self
-            .masters
-            .values()
-            .find(|master| *master.instance == *path);
-        match holder {
-            _ if path.is_empty() => (format!("pid:{pid}").into(), 1),
-            None => (path.into(), 1),
-            Some(holder) if same_root(holder.config.as_ref(), config) => {
-                (holder.instance.clone(), holder.generation + 1)
-            }
-            Some(_) => (format!("pid:{pid}").into(), 1),
-        }
-    }
-
     pub(super) fn read_again(&mut self, pid: u32) {
         let config = config::Master::of_process(self.proc.root(), pid);
         warn_of(pid, &config);
@@ -143,18 +120,4 @@ fn warn_of(pid: u32, config: &io::Result<config::Master>) {
             log::warn!("cannot look at master {pid}: {error}; run as root or with CAP_SYS_PTRACE");
         }
     }
-}
-
-/// Whether two masters see the same files.
-fn same_root(one: Option<&config::Master>, other: Option<&config::Master>) -> bool {
-    let identity = |config: &config::Master| identity(&config.root);
-    match (one.and_then(identity), other.and_then(identity)) {
-        (Some(one), Some(other)) => one == other,
-        _ => false,
-    }
-}
-
-/// A path from a configuration, which may hold any byte, fit for a label and a terminal.
-pub(super) fn printable(path: &Path) -> String {
-    path.to_string_lossy().replace(char::is_control, "?")
 }

@@ -69,7 +69,7 @@ impl Unit {
 }
 
 /// Device and inode of a root folder.
-pub(super) fn identity(root: &Root) -> Option<(u64, u64)> {
+fn identity(root: &Root) -> Option<(u64, u64)> {
     let stat = root.stat(Path::new("/")).ok()?;
     Some((stat.st_dev, stat.st_ino))
 }

@@ -54,6 +54,7 @@ impl RunOptions {
                 no_uprobes: mine.no_uprobes.or(other.no_uprobes),
                 no_logs: mine.no_logs.or(other.no_logs),
             },
+            naming: self.naming.over(file.naming),
             listen: self.listen.or(file.listen),
             output: self.output.or(file.output),
             journal: self.journal.or(file.journal),

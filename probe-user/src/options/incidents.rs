@@ -30,7 +30,7 @@ pub struct IncidentsOptions {
         value_parser = PossibleValuesParser::new(Cause::ALL.map(Cause::as_str))
     )]
     pub cause: Vec<String>,
-    /// List only what happened to this nginx: its pid file, or pid:N, as the list names it
+    /// List only what happened to this nginx: as the list names it
     /// (repeatable)
     #[arg(
         long,

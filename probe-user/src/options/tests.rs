@@ -20,6 +20,7 @@ fn a_file_has_the_keys_of_the_flags() {
          pid-file = ['/a']\nno-logs = true\nno-uprobes = true\nfollow = 'none'\n\
          log-level = 'debug'\nstub-status-every = '250ms'\nhang-after = '2s'\n\
          access-log = ['/l=combined']\njournal-size = '1MiB'\njournal-keep = 9\n\
+         instance-label = '{pod}{pid_file}'\nhost-root = '/host'\n\
          user = 'nobody'",
     )
     .expect("right");
@@ -38,6 +39,8 @@ fn a_file_has_the_keys_of_the_flags() {
     assert_eq!(options.watch.access_log.len(), 1);
     let limits = options.journal_limits();
     assert_eq!((limits.size, limits.keep), (1 << 20, 9));
+    assert!(options.naming.instance_label.is_some());
+    assert_eq!(options.naming.host_root(), Path::new("/host"));
 }
 
 #[test]
@@ -55,6 +58,8 @@ fn unknown_keys_and_bad_values_are_refused() {
         "journal-size = 'large'",
         "journal-keep = 100",
         "journal-keep = -1",
+        "instance-label = '{podd}'",
+        "instance-label = 'all'",
         "x = 1",
     ] {
         assert!(parse(text).is_err(), "{text}");

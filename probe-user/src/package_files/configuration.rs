@@ -52,12 +52,13 @@ pub(super) fn text(program: &clap::Command) -> anyhow::Result<String> {
 }
 
 /// What a value could be where the help names no default: by the key, then by the value's name.
-const SAMPLES: [(&str, &str); 16] = [
+const SAMPLES: [(&str, &str); 17] = [
     ("pid-file", "/run/nginx.pid"),
     ("master", "1234"),
     ("name", "nginx"),
     ("access-log", "/var/log/nginx/access.log=combined"),
     ("error-log", "/var/log/nginx/error.log"),
+    ("instance-label", "{namespace}/{pod}{pid_file}"),
     ("record", "/var/lib/nginx-probe/recording.jsonl"),
     ("BOOL", "false"),
     ("PATH", "/path/to/file"),

@@ -242,8 +242,16 @@ impl Metrics {
     /// Counts what was said.
     pub fn record(&self, record: &Record) {
         if let Body::Incident(incident) = &record.body {
+            self.know(&record.instance);
             self.incidents.said(&record.instance, incident);
         }
+    }
+
+    /// Every instance that has series, but for those that are made of the last pass alone.
+    #[must_use]
+    pub fn instances(&self) -> Vec<String> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().cloned().collect()
     }
 
     /// Starts an instance's counters at zero, so that an alert sees the first increase.

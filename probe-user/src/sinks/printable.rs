@@ -30,8 +30,8 @@ pub fn printable(text: impl fmt::Display) -> String {
     out.0
 }
 
-/// Control characters, and those that change the direction of text or break a line.
-fn steers(c: char) -> bool {
+/// Whether it is a control character, or one that changes the direction of text or breaks a line.
+pub(crate) fn steers(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

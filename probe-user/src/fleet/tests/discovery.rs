@@ -86,30 +86,6 @@ fn a_pid_file_may_hold_the_inner_pid() {
 }
 
 #[test]
-fn two_of_one_name_are_kept_apart() {
-    let host = Host::new();
-    host.nginx(10);
-    host.nginx(20);
-    host.container(20);
-    let fleet = scanned(&host, Selection::default());
-    let mut names: Vec<_> = fleet
-        .masters()
-        .map(|(_, name, _)| name.to_string())
-        .collect();
-    names.sort();
-    assert_eq!(names, ["/run/x.pid", "pid:20"]);
-}
-
-#[test]
-fn a_successor_in_the_same_place_goes_on_with_the_name() {
-    let host = Host::new();
-    host.nginx(10);
-    host.nginx(20);
-    let fleet = scanned(&host, Selection::default());
-    assert!(fleet.masters().all(|(_, name, _)| **name == *"/run/x.pid"));
-}
-
-#[test]
 fn what_ended_unseen_is_dropped() {
     let (host, mut fleet) = known();
     host.gone(11);

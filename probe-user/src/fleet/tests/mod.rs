@@ -12,7 +12,9 @@ mod children;
 mod discovery;
 mod down;
 mod events;
+mod naming;
 mod slots;
+mod turnover;
 
 const MASTER: &str = "nginx: master process /usr/sbin/nginx -c /etc/nginx.conf";
 const DRAINING: &str = "nginx: worker process is shutting down";
@@ -124,6 +126,33 @@ impl Host {
         std::os::unix::fs::symlink(files, root).expect("link");
     }
 
+    /// An nginx in a root of its own, whose control group has this path.
+    fn nginx_in(&self, master: u32, group: &str) {
+        self.nginx(master);
+        self.put_in(master, group);
+    }
+
+    /// Gives a master a root of its own and a control group of this path.
+    fn put_in(&self, master: u32, group: &str) {
+        self.container(master);
+        fs::write(self.path(master).join("cgroup"), format!("0::{group}\n")).expect("written");
+    }
+
+    /// Docker's state of a container.
+    fn docker_calls(&self, id: &str, name: &str) {
+        let state = self.files().join(format!("var/lib/docker/containers/{id}"));
+        fs::create_dir_all(&state).expect("folder");
+        let text = format!(r#"{{"Name":"/{name}"}}"#);
+        fs::write(state.join("config.v2.json"), text).expect("written");
+    }
+
+    /// All processes of an nginx are gone, and nobody has told.
+    fn lost(&self, master: u32) {
+        for pid in master..master + 4 {
+            self.gone(pid);
+        }
+    }
+
     fn gone(&self, pid: u32) {
         fs::remove_dir_all(self.path(pid)).expect("removed");
     }
@@ -151,6 +180,13 @@ impl Host {
             500,
         );
     }
+}
+
+/// What the instance of one master is called.
+fn name_of(fleet: &Fleet<Tracked>, pid: u32) -> String {
+    let mut masters = fleet.masters();
+    let (_, name, _) = masters.find(|(master, ..)| *master == pid).expect("found");
+    name.to_string()
 }
 
 fn scanned(host: &Host, selection: Selection) -> Fleet<Tracked> {

@@ -3,7 +3,7 @@
 mod down;
 mod ends;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
@@ -12,6 +12,7 @@ use crate::{
     access_log::how::How,
     backends::BackendServes,
     clock::Time,
+    container::{Container, Identity, Runtime},
     errnos::Failure,
     error_log::{Level, classes, named},
     error_path::Message,
@@ -94,6 +95,19 @@ fn event() -> BoxedStrategy<Event> {
             }
         ),
         text().prop_map(Event::ConfigRefused),
+        (option::of([maybe(), maybe(), maybe(), maybe()]), maybe()).prop_map(
+            |(container, unit)| {
+                let container = container.map(|[id, name, pod, namespace]| Container {
+                    id,
+                    name,
+                    pod,
+                    namespace,
+                    runtime: Some(Runtime::CriO),
+                });
+                Event::Identity(Arc::new(Identity { container, unit }))
+            }
+        ),
+        Just(Event::Forgotten),
         answer().prop_map(|answer| Event::Answer(Box::new(answer))),
         failure().prop_map(|failure| Event::CallFailed(Box::new(failure))),
         (any::<u32>(), any::<bool>(), maybe(), any::<u64>()).prop_map(
