@@ -44,7 +44,10 @@ fn died() -> Event {
 fn a_death_is_told_with_its_container_and_others_without() {
     let mut correlator = Correlator::new("host".into(), Duration::from_secs(1), false);
     correlator.fact(fact("web/a", identity("web")));
-    let records = correlator.fact(fact("web/a", died()));
+    let mut records = correlator.fact(fact("web/a", died()));
+    // What becomes of its workers is waited for.
+    records.extend(correlator.tick(Time(1_000_000).plus(Duration::from_secs(4))));
+    assert!(correlator.has_open(&"web/a".into()));
     let closed = correlator.fact(fact("web/a", Event::Forgotten));
     assert!(!records.is_empty() && !closed.is_empty());
     for record in records.iter().chain(&closed) {
