@@ -5,9 +5,11 @@ mod readers;
 
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
+use std::os::fd::{AsFd, AsRawFd as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use nginx_probe_tests::agent::Agent;
@@ -17,7 +19,7 @@ use nginx_probe_tests::http::{self};
 use nginx_probe_tests::nginx::Nginx;
 use nginx_probe_tests::processes::{Signal, require_root};
 use nginx_probe_tests::records::{is_exit, pid, wait_agreement};
-use nginx_probe_tests::wait::DEADLINE;
+use nginx_probe_tests::wait::{DEADLINE, until_true};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -63,6 +65,56 @@ fn a_listen_address_that_is_taken_is_named() -> Result<()> {
     command.args(["run", "--journal", "none", "--listen", &address]);
     let finished = finish(command.arg("--pid-file").arg(nginx.pid_file()), DEADLINE)?;
     ensure_refused(&finished, &[&address])
+}
+
+/// The agent as a `.socket` unit starts it: descriptor 3 is a socket that others opened.
+fn handed(socket: &impl AsFd) -> Result<Command> {
+    let socket = socket.as_fd();
+    rustix::io::fcntl_setfd(socket, rustix::io::FdFlags::empty())?;
+    let mut command = isolated(Command::new("bash"));
+    let script = format!(
+        "exec 3<&{}; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$@\"",
+        socket.as_raw_fd()
+    );
+    command.args(["-c", &script, "bash"]).arg(binary()?);
+    command.args([
+        "run",
+        "--listen",
+        "none",
+        "--journal",
+        "none",
+        "--state",
+        "none",
+    ]);
+    Ok(command)
+}
+
+#[test]
+fn a_socket_that_was_handed_over_is_served() -> Result<()> {
+    require_root()?;
+    let socket = TcpListener::bind("127.0.0.1:0")?;
+    let port = socket.local_addr()?.port();
+    let mut agent = handed(&socket)?
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let served = until_true("the agent's answer", DEADLINE, || {
+        ensure!(agent.try_wait()?.is_none(), "it ended");
+        Ok(http::get_text(port, "/healthz").is_ok_and(|(status, _)| status == 200))
+    });
+    agent.kill()?;
+    agent.wait()?;
+    served
+}
+
+#[test]
+fn what_is_handed_over_and_no_tcp_socket_is_named() -> Result<()> {
+    require_root()?;
+    let folder = tempfile::tempdir()?;
+    let socket = UnixListener::bind(folder.path().join("socket"))?;
+    let finished = finish(&mut handed(&socket)?, DEADLINE)?;
+    ensure_refused(&finished, &["handed over", "ListenStream="])
 }
 
 #[test]

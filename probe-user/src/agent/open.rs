@@ -4,7 +4,10 @@ use std::{
     fs::{self, DirBuilder, OpenOptions},
     io::{self, ErrorKind},
     net::SocketAddr,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::{
+        fd::{FromRawFd as _, OwnedFd},
+        unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    },
     path::Path,
 };
 
@@ -21,7 +24,35 @@ use crate::{
     },
 };
 
-pub(super) async fn listener(address: SocketAddr) -> anyhow::Result<TcpListener> {
+/// Where metrics are served: at the socket that systemd has opened for the agent, if there is one
+/// (a `.socket` unit), else at that address.
+pub(super) async fn listener(address: Option<SocketAddr>) -> anyhow::Result<Option<TcpListener>> {
+    let handed = handed_over().context(
+        "cannot serve at the socket that was handed over: it has to be one of TCP (ListenStream= \
+         with an address and a port)",
+    )?;
+    match (handed, address) {
+        (Some(handed), _) => Ok(Some(handed)),
+        (None, Some(address)) => bound(address).await.map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The first socket of `sd_listen_fds(3)`. Only for the agent's start: it is taken.
+fn handed_over() -> io::Result<Option<TcpListener>> {
+    let Some(fd) = sd_notify::listen_fds()?.next() else {
+        return Ok(None);
+    };
+    // SAFETY: the service manager opened it for this process, which has taken it nowhere else.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    let listener = std::net::TcpListener::from(socket);
+    // Nothing else than a socket of TCP has such an address.
+    listener.local_addr()?;
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener).map(Some)
+}
+
+async fn bound(address: SocketAddr) -> anyhow::Result<TcpListener> {
     http::bind(address).await.map_err(|error| {
         let why = match error.kind() {
             ErrorKind::AddrInUse => "is another agent running? ",

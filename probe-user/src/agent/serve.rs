@@ -44,10 +44,7 @@ const MAX_KEPT: usize = 1_000;
 pub async fn run(options: RunOptions) -> anyhow::Result<()> {
     start::check(&options.watch)?;
     let metrics = Arc::new(Metrics::new());
-    let listener = match options.listen() {
-        Some(address) => Some(open::listener(address).await?),
-        None => None,
-    };
+    let listener = open::listener(options.listen()).await?;
     let journal = open::journal(&options, &metrics)?;
     open::state(&options)?;
     let mut interrupt = signal(SignalKind::interrupt())?;

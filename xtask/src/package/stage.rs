@@ -95,10 +95,8 @@ pub(crate) fn files(from: &Sources<'_>) -> Result<Vec<File>> {
         read(ours.join("kernel-note"))?,
     );
     for path in listed(&deploy.join("systemd"))? {
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "conf")
-        {
+        let extension = path.extension().unwrap_or_default();
+        if extension == "conf" || extension == "socket" {
             let place = format!("usr/share/nginx-probe/systemd/{}", name(&path));
             add(&place, 0o644, In::Both, read(path)?);
         }
