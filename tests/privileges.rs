@@ -6,6 +6,7 @@ use std::{
     fs,
     os::unix::fs::{MetadataExt as _, chown},
     path::Path,
+    process::Command,
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -13,7 +14,7 @@ use nginx_probe_tests::{
     agent::Agent,
     command::{command, finish},
     faults::Fault,
-    http,
+    http::{self, Answer, get},
     nginx::Nginx,
     records::is_exit,
     wait::{DEADLINE, until_true},
@@ -123,6 +124,54 @@ fn every_thread_has_given_up_what_it_does_not_need() -> Result<()> {
     let (_, fields) = main.context("the main thread")?;
     ensure!(set(fields, "CapEff")? & SYS_PTRACE != 0, "{fields:?}");
     agent.explain(ensure_settled(&agent, 0))?;
+    agent.stop().map(drop)
+}
+
+/// The capabilities that the unit keeps, as `setpriv` names them: `+bpf`.
+fn of_unit() -> Result<Vec<String>> {
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/nginx-probe.service");
+    let unit = fs::read_to_string(unit)?;
+    let kept = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("CapabilityBoundingSet="))
+        .context("no CapabilityBoundingSet")?;
+    let name = |name: &str| Some(format!("+{}", name.strip_prefix("CAP_")?.to_lowercase()));
+    kept.split_whitespace()
+        .map(|word| name(word).with_context(|| format!("{word} is no capability")))
+        .collect()
+}
+
+#[test]
+fn what_the_unit_keeps_is_enough_for_every_source() -> Result<()> {
+    let nginx = Nginx::builder().start()?;
+    let kept = of_unit()?.join(",");
+    let mut setpriv = Command::new("setpriv");
+    setpriv.arg(format!("--bounding-set=-all,{kept}"));
+    setpriv.args(["--inh-caps=-all", "--no-new-privs"]);
+    let agent = Agent::start_by(
+        setpriv,
+        ["--pid-file".as_ref(), nginx.pid_file().as_os_str()],
+    )?;
+    let limits = threads(agent.pid())?;
+    for (name, fields) in &limits {
+        let bounding = set(fields, "CapBnd")?;
+        ensure!(bounding & SYS_ADMIN == 0, "{name} may have {bounding:x}");
+    }
+    assert_eq!(get(nginx.port(), "/fail"), Answer::Status(500));
+    let down = || -> Result<Vec<String>> {
+        let metrics = agent.metrics()?;
+        let down = metrics
+            .lines()
+            .filter(|line| line.starts_with("nginx_probe_source_up{") && line.ends_with(" 0"));
+        Ok(down.map(str::to_owned).collect())
+    };
+    // Before 6.6 it takes CAP_SYS_ADMIN to attach to functions.
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let mut numbers = release.split('.').flat_map(str::parse::<u32>);
+    let has_links = (numbers.next(), numbers.next()) >= (Some(6), Some(6));
+    let without = |line: &String| !has_links && line.contains("\"error_path\"");
+    let outcome = until_true("every source", DEADLINE, || Ok(down()?.iter().all(without)));
+    agent.explain(outcome.with_context(|| format!("{:?}", down())))?;
     agent.stop().map(drop)
 }
 

@@ -5,7 +5,7 @@ mod output;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
@@ -15,7 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use self::output::{Output, is_ready, lock};
-use crate::command::command;
+use crate::command::{binary, command, isolated};
 use crate::nginx::Nginx;
 use crate::processes::{Signal, require_root, signal};
 use crate::wait::{DEADLINE, until, until_true};
@@ -45,8 +45,27 @@ impl Agent {
         Ok(agent)
     }
 
+    /// The same, run by another program that is given the agent and its arguments as its last ones.
+    pub fn start_by<A: AsRef<OsStr>>(
+        mut program: Command,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Result<Self> {
+        require_root()?;
+        program.arg(binary()?);
+        let mut agent = Self::spawn_as(isolated(program), arguments)?;
+        agent.wait_ready()?;
+        Ok(agent)
+    }
+
     /// `nginx-probe run` with more arguments, not waited for.
     pub fn spawn<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Result<Self> {
+        Self::spawn_as(command()?, arguments)
+    }
+
+    fn spawn_as<A: AsRef<OsStr>>(
+        mut command: Command,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("nginx-probe-agent-")
             .tempdir()?;
@@ -55,7 +74,6 @@ impl Agent {
             .into_iter()
             .map(|argument| argument.as_ref().to_owned())
             .collect();
-        let mut command = command()?;
         // Two agents that follow each other may be given one state.
         if !arguments.iter().any(|argument| argument == "--state") {
             command.env("NGINX_PROBE_STATE", folder.path().join("state"));
