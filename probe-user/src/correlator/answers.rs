@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Cause, Confidence, Correlator, Evidence, Evidenced,
-    cases::{LOGGED_WITHIN, WAIT},
+    cases::{Cases, LOGGED_WITHIN, WAIT},
     rules::{Judged, judge},
     signs::{self, Seen},
     subjects::{Subject, Subjects},
@@ -84,7 +84,8 @@ impl Correlator {
             .cases
             .begin((time, instance), (None, Some(logged)), status);
         self.cases.take_notes(id, time);
-        self.cases.wait(id, self.now.plus(WAIT));
+        let wait = Cases::wait_of(time, self.now);
+        self.cases.wait(id, self.now.plus(wait));
         self.settle(id, false);
     }
 
@@ -97,7 +98,8 @@ impl Correlator {
             self.append(time, instance, cause, piece, Subjects::default());
         } else {
             self.cases.take_notes(id, time);
-            self.cases.wait(id, self.now.plus(WAIT));
+            let wait = Cases::wait_of(time, self.now);
+            self.cases.wait(id, self.now.plus(wait));
             self.settle(id, false);
         }
     }

@@ -27,6 +27,11 @@ use crate::{
 /// An answer whose cause is not proven waits so long for what other sources say of it: a log is read
 /// within 50 ms of being written.
 pub(super) const WAIT: Duration = Duration::from_millis(300);
+/// Likewise one whose line is read long after it was written, as by an agent that was away: the other
+/// log is caught up with in a turn of its own.
+pub(super) const WAIT_LATE: Duration = Duration::from_secs(2);
+/// A line that is read so long after it was written is late.
+const LATE: Duration = Duration::from_secs(1);
 /// A log tells of an answer at most this long after it was sent: a buffered one is written when its
 /// buffer is full or its `flush=` is over.
 pub(super) const LOGGED_WITHIN: Duration = Duration::from_mins(10);
@@ -188,6 +193,15 @@ impl Cases {
 
     pub(super) fn get(&self, id: u64) -> Option<&Case> {
         self.all.get(&id)
+    }
+
+    /// How long an answer of that time waits for what other sources say of it.
+    pub(super) fn wait_of(time: Time, now: Time) -> Duration {
+        if now.since(time) > LATE {
+            WAIT_LATE
+        } else {
+            WAIT
+        }
     }
 
     /// Has one wait for what others say, at most until then.

@@ -1,8 +1,8 @@
 //! What becomes of an incident while it is open.
 
 use super::*;
-use crate::facts::Noted;
 use crate::requests::{Answer, Attempt, End, RequestLine};
+use crate::{error_log, facts::Noted};
 
 /// An answer that nginx gave because an upstream gave none.
 fn gave(milliseconds: u64, status: u16, end: End) -> Fact {
@@ -227,5 +227,51 @@ fn a_line_about_an_answer_before_the_start_is_not_taken_for_one_about_another() 
     assert_eq!(told.len(), 2, "{told:?}");
     for path in ["/seen", "/unseen"] {
         assert!(told.contains(&path.to_owned()), "{told:?}");
+    }
+}
+
+/// An agent that was away catches up with one log in one turn of its loop, and with the other in the
+/// next, which may take a while on a busy host.
+#[test]
+fn the_other_log_is_waited_for_where_both_are_caught_up_with() {
+    let noted = |milliseconds| {
+        let note = Noted {
+            class: error_log::named("rewrite_cycle").expect("a class"),
+            level: error_log::Level::Error,
+            errno: None,
+            pid: 7,
+            connection: None,
+            request: Some(asked_for("/a")),
+            client: Some("10.0.0.9".to_owned()),
+            upstream: None,
+            file: None,
+        };
+        fact(milliseconds, Event::Noted(Box::new(note)))
+    };
+    let sources = Sources {
+        requests: true,
+        messages: true,
+        access_log: true,
+        upstream_status: false,
+        error_log: true,
+    };
+    for line_first in [true, false] {
+        let mut correlator = correlator();
+        correlator.fact(fact(60_000, Event::Sources(sources)));
+        let mut both = [logged_for(50_000, "/a"), noted(50_000)];
+        if !line_first {
+            both.reverse();
+        }
+        let mut records = Vec::new();
+        for (turn, fact) in both.into_iter().enumerate() {
+            records.extend(correlator.fact(fact));
+            records.extend(correlator.tick(at(61_000 + 1_000 * turn as u64)));
+        }
+        records.extend(correlator.tick(at(70_000)));
+        let causes: Vec<_> = states(&records)
+            .into_iter()
+            .map(|(_, cause)| cause)
+            .collect();
+        assert_eq!(causes, ["redirect_cycle"], "line first: {line_first}");
     }
 }
