@@ -151,6 +151,25 @@ fn a_reload_command_that_is_refused_is_seen_without_a_signal() -> Result<()> {
 }
 
 #[test]
+fn a_reload_command_that_finds_no_pid_file_refuses_no_configuration() -> Result<()> {
+    let nginx = Nginx::builder().start()?;
+    let agent = Agent::watch(&nginx)?;
+    let pid = fs::read_to_string(nginx.pid_file())?;
+    fs::remove_file(nginx.pid_file())?;
+    let mut reload = nginx.command_line();
+    let status = reload.args(["-s", "reload"]).status().context("nginx")?;
+    fs::write(nginx.pid_file(), pid)?;
+    ensure!(!status.success(), "it finds no master");
+    let incident = agent.wait_for("its incident", |r| opens(r, "reload_failed"))?;
+    assert_eq!(incident["detail"], "refused_before_signal", "{incident}");
+    ensure!(
+        !says(&incident, "configuration was refused"),
+        "no configuration was: {incident}"
+    );
+    agent.stop().map(|_| ())
+}
+
+#[test]
 fn tests_of_a_configuration_are_no_incident() -> Result<()> {
     let nginx = Nginx::builder().start()?;
     let other = Nginx::builder().start()?;

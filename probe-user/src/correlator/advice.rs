@@ -237,6 +237,9 @@ fn reload_failed(of: &Subjects) -> Vec<String> {
     let mut advice = vec!["run nginx -t: it names the file and the line"];
     if of.has(Reason, detail::REFUSED_BEFORE_SIGNAL) {
         advice.push(
+            "if it finds nothing wrong, see whether the pid file is there and names the master",
+        );
+        advice.push(
             "where the error log has nothing of it, whoever ran the reload was told: under systemd \
              journalctl -u nginx has it",
         );

@@ -214,8 +214,16 @@ pub(super) fn of_incident(incident: &Incident) -> String {
                 .evidence
                 .iter()
                 .rfind(|piece| piece.source == "error_log");
-            let why = why.map_or_else(String::new, |piece| format!(" ({})", piece.what));
-            format!("a new configuration was refused{why}: the old one serves on")
+            match (why, incident.detail) {
+                // It may as well have found no pid file.
+                (None, Some(_)) => "nginx -s reload failed before it sent a signal: the old \
+                                    configuration serves on"
+                    .to_owned(),
+                (why, _) => {
+                    let why = why.map_or_else(String::new, |piece| format!(" ({})", piece.what));
+                    format!("a new configuration was refused{why}: the old one serves on")
+                }
+            }
         }
         cause => {
             let failed: u64 = incident.responses.values().sum();
