@@ -6,13 +6,24 @@ use std::path::{Component, Path, PathBuf};
 
 use glob::{MatchOptions, Pattern};
 
-use crate::rooted::Root;
+use crate::rooted::{OpenError, Root};
 
 /// Files one `include` may name.
 const MAX_MATCHES: usize = 1_000;
 
 /// Names in one folder that are looked at.
 const MAX_NAMES: usize = 10_000;
+
+/// Folders that may not be read and are named.
+const MAX_DENIED: usize = 8;
+
+/// What a pattern names.
+pub(super) struct Expanded {
+    /// The files, in the order of their bytes.
+    pub(super) paths: Vec<PathBuf>,
+    /// Folders that nginx may read and we may not, some of them if there are many.
+    pub(super) denied: Vec<OpenError>,
+}
 
 /// Whether nginx takes `path` for a pattern (`ngx_conf_include`).
 pub(super) fn is_pattern(path: &Path) -> bool {
@@ -25,16 +36,26 @@ pub(super) fn is_pattern(path: &Path) -> bool {
 /// The existing files that the absolute `pattern` names, in the order of their bytes.
 ///
 /// `budget` is how many names may still be looked at; it keeps patterns such as `/*/*/*/*` from
-/// walking a whole disk. What cannot be read is skipped, as glob(3) does.
-pub(super) fn expand(root: &Root, pattern: &Path, budget: &mut usize) -> Vec<PathBuf> {
+/// walking a whole disk. What is not there is skipped, as glob(3) does.
+pub(super) fn expand(root: &Root, pattern: &Path, budget: &mut usize) -> Expanded {
     let mut found = vec![PathBuf::from("/")];
+    let mut denied = Vec::new();
     let mut exists = true;
     for component in pattern.components() {
         match component {
             Component::Normal(name) if is_pattern(Path::new(name)) => {
                 found = found
                     .iter()
-                    .flat_map(|folder| matching(root, folder, name, budget))
+                    .flat_map(|folder| {
+                        matching(root, folder, name, budget).unwrap_or_else(|error| {
+                            if matches!(error, OpenError::Denied { .. })
+                                && denied.len() < MAX_DENIED
+                            {
+                                denied.push(error);
+                            }
+                            Vec::new()
+                        })
+                    })
                     .take(MAX_MATCHES)
                     .collect();
                 exists = true;
@@ -52,13 +73,19 @@ pub(super) fn expand(root: &Root, pattern: &Path, budget: &mut usize) -> Vec<Pat
         found.retain(|path| root.stat(path).is_ok());
     }
     found.sort();
-    found
+    Expanded {
+        paths: found,
+        denied,
+    }
 }
 
-fn matching(root: &Root, folder: &Path, pattern: &OsStr, budget: &mut usize) -> Vec<PathBuf> {
-    let Ok(mut names) = root.read_dir(folder, MAX_NAMES.min(*budget)) else {
-        return Vec::new();
-    };
+fn matching(
+    root: &Root,
+    folder: &Path,
+    pattern: &OsStr,
+    budget: &mut usize,
+) -> Result<Vec<PathBuf>, OpenError> {
+    let mut names = root.read_dir(folder, MAX_NAMES.min(*budget))?;
     *budget = budget.saturating_sub(names.len().max(1));
     // The crate gives `**` a meaning of its own, and negates with `!` only.
     let mut text = pattern.to_string_lossy().replace("[^", "[!");
@@ -74,7 +101,7 @@ fn matching(root: &Root, folder: &Path, pattern: &OsStr, budget: &mut usize) -> 
         .or_else(|_| Pattern::new(&text.replace('[', "[[]")))
         .unwrap_or_default();
     names.retain(|name| pattern.matches_with(&name.to_string_lossy(), options));
-    names.into_iter().map(|name| folder.join(name)).collect()
+    Ok(names.into_iter().map(|name| folder.join(name)).collect())
 }
 
 #[cfg(test)]
@@ -120,10 +147,40 @@ mod tests {
             ("/b/[x.*", vec!["/b/[x.conf"]),
             ("/none/*", vec![]),
         ] {
-            let found = expand(&root, Path::new(pattern), &mut 1000);
+            let found = expand(&root, Path::new(pattern), &mut 1000).paths;
             let found: Vec<_> = found.iter().map(|path| path.to_string_lossy()).collect();
             assert_eq!(found, expected, "{pattern}");
         }
-        assert!(expand(&root, Path::new("/*/*"), &mut 0).is_empty());
+        assert!(expand(&root, Path::new("/*/*"), &mut 0).paths.is_empty());
+    }
+
+    #[test]
+    fn a_folder_that_may_not_be_read_is_named() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        use nix::unistd::{Uid, geteuid, setfsuid};
+
+        let folder = tempfile::tempdir().unwrap();
+        let closed = folder.path().join("closed");
+        std::fs::create_dir(&closed).unwrap();
+        std::fs::write(closed.join("a.conf"), "").unwrap();
+        let mode = |path: &Path, mode| {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(path, mode).unwrap();
+        };
+        mode(folder.path(), 0o755);
+        mode(&closed, 0o000);
+        let root = Root::at(folder.path()).unwrap();
+        let look = || {
+            if geteuid().is_root() {
+                setfsuid(Uid::from_raw(65534)); // a thread's own
+            }
+            let found = expand(&root, Path::new("/closed/*.conf"), &mut 100);
+            let none = expand(&root, Path::new("/none/*.conf"), &mut 100);
+            (found.paths.len(), found.denied.len(), none.denied.len())
+        };
+        let seen = std::thread::scope(|scope| scope.spawn(look).join().unwrap());
+        mode(&closed, 0o755);
+        assert_eq!(seen, (0, 1, 0));
     }
 }

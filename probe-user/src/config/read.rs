@@ -246,7 +246,12 @@ impl Walker<'_, '_> {
                 let path = self.folder.join(super::path_of(target));
                 if include::is_pattern(&path) {
                     self.includes += 1;
-                    for path in include::expand(self.root, &path, &mut self.names) {
+                    let expanded = include::expand(self.root, &path, &mut self.names);
+                    for error in expanded.denied {
+                        self.report.unread += 1;
+                        self.report.warn(error.to_string());
+                    }
+                    for path in expanded.paths {
                         self.file(&path);
                     }
                     if self.names == 0 {
