@@ -352,7 +352,8 @@ pub struct MasterExit {
     pub sender: Option<Sender>,
     /// Workers that it leaves behind, which nobody will replace or reload.
     pub orphans: u32,
-    /// `stopped` when it was told to end and nothing of its nginx is meant to go on.
+    /// `stopped` when it was told to end and nothing of its nginx is meant to go on; `succeeded` when
+    /// another master of it serves.
     #[serde(default, deserialize_with = "names::optional")]
     pub detail: Option<Name>,
 }

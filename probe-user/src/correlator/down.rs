@@ -85,6 +85,11 @@ impl Correlator {
         }
         match (held, down.reason) {
             (Some(held), _) => self.all_died(time, instance, held),
+            (None, Some(Reason::Graceful)) if self.is_open(instance, Cause::MasterDied) => {
+                let what = "the workers that its master left behind have ended".to_owned();
+                let evidence = vec![seen("lifecycle", what)];
+                self.went_down(time, instance, evidence.into());
+            }
             (None, Some(Reason::Graceful)) => self.stopped(time, instance, time, None),
             // The orphans of a master that died before.
             (None, Some(reason)) => {
@@ -175,14 +180,17 @@ impl Correlator {
             pieces.push(seen("lifecycle", of_failed(&test)));
         }
         pieces.extend(self.take_refused(time, instance));
-        let evidence = if is_start(failed) {
+        let proves = is_start(failed) && failed.task != Task::Unknown;
+        // What may have been a start does not say why it is down where that is known.
+        let is_down = self.is_open(instance, Cause::NginxDown);
+        let evidence = if proves || is_start(failed) && !is_down {
             told(detail::FAILED_START)
         } else {
             Evidenced::default()
         };
         let evidence = Evidenced {
             pieces,
-            confidence: (failed.task == Task::Unknown).then_some(Confidence::Possible),
+            confidence: (!proves).then_some(Confidence::Possible),
             ..evidence
         };
         self.went_down(time, instance, evidence);
@@ -193,7 +201,13 @@ impl Correlator {
         if self.is_open(instance, Cause::NginxDown) {
             let pieces: Vec<_> = self.take_refused(time, instance).into_iter().collect();
             if !pieces.is_empty() {
-                self.went_down(time, instance, pieces.into());
+                // Any test of the configuration writes it.
+                let evidence = Evidenced {
+                    pieces,
+                    confidence: Some(Confidence::Possible),
+                    ..Evidenced::default()
+                };
+                self.went_down(time, instance, evidence);
             }
             return;
         }
@@ -249,6 +263,7 @@ impl Correlator {
     pub(super) fn serves(&mut self, time: Time, instance: &Instance) {
         self.ends.stopped.remove(instance);
         self.ends.failed.remove(instance);
+        self.give_up_waiting(instance);
         for cause in [Cause::NginxDown, Cause::MasterDied] {
             self.close(time, &(instance.clone(), cause));
         }

@@ -20,15 +20,18 @@ pub mod detail {
     pub const OOM_POLICY: Name = "oom_policy";
     /// It was killed.
     pub const KILLED: Name = "killed";
+    /// Another master of the same nginx serves on.
+    pub const SUCCEEDED: Name = "succeeded";
     /// The command that should have told the master refused the configuration itself.
     pub const REFUSED_BEFORE_SIGNAL: Name = "refused_before_signal";
 
     /// All of them.
-    pub const ALL: [Name; 5] = [
+    pub const ALL: [Name; 6] = [
         STOPPED,
         FAILED_START,
         OOM_POLICY,
         KILLED,
+        SUCCEEDED,
         REFUSED_BEFORE_SIGNAL,
     ];
 }

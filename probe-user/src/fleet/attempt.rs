@@ -10,7 +10,7 @@ use crate::{
     clock::boot_ns_now,
     config::{self, Build, Settings, command},
     facts::{Event, FailedStart, Instance, Reload, ReloadResult, Task, detail},
-    lifecycle::Status,
+    lifecycle::{self, Status},
     rooted::Root,
 };
 
@@ -30,6 +30,17 @@ pub(super) struct Attempt {
     unit: Unit,
     /// When it began to run that program, in nanoseconds since boot.
     began_ns: u64,
+    /// The first process started it, which is the service manager.
+    by_init: bool,
+}
+
+/// By what a program is known to be about an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Match {
+    /// By its pid file, which no other has.
+    PidFile,
+    /// By its configuration file alone, which several may be started with.
+    File,
 }
 
 /// How many configurations were read in the present second.
@@ -62,20 +73,28 @@ impl Attempt {
         Settings::read(&self.root, build, invocation, &self.working_folder)
     }
 
-    /// Whether it is about the instance of that master, and if so whether its service manager ran it.
-    fn is_of(&self, unit: &Unit, config: &config::Master) -> bool {
+    /// Whether it is about the instance of that master, and by what.
+    fn is_of(&self, unit: &Unit, config: &config::Master) -> Option<Match> {
         if !self.unit.may_be_of(unit) {
-            return false;
+            return None;
         }
         let own = self.settings_by(&config.build);
         let same_file = own.conf_file == config.settings.conf_file;
         let same_pid_file = own.pid_path == config.settings.pid_path;
         match self.command.task {
-            command::Task::Serve => same_file || same_pid_file,
-            command::Task::Test => same_file,
-            command::Task::Reload => same_pid_file,
-            command::Task::Other => false,
+            command::Task::Serve | command::Task::Test | command::Task::Reload if same_pid_file => {
+                Some(Match::PidFile)
+            }
+            command::Task::Serve | command::Task::Test if same_file => Some(Match::File),
+            _ => None,
         }
+    }
+
+    /// Whether the service manager of that place ran it. Of tests only what it began itself is one
+    /// step of a start: others are run from the same control group by hand, or by scripts.
+    fn is_managed(&self, unit: &Unit) -> bool {
+        let by_hand = self.command.task == command::Task::Test && !(self.by_init && unit.is_unit());
+        !by_hand && unit.runs_with(&self.unit)
     }
 }
 
@@ -87,12 +106,14 @@ impl<T: Track> Fleet<T> {
         let root = Root::of_process(proc_root, pid).ok()?;
         let unit = Unit::of(&self.proc, pid, Some(&root));
         let working_folder = fs::read_link(proc_root.join(pid.to_string()).join("cwd"));
+        let parent = self.proc.status(pid).map(|status| status.parent);
         Some(Arc::new(Attempt {
             command,
             root,
             working_folder: working_folder.unwrap_or_else(|_| PathBuf::from("/")),
             unit,
             began_ns,
+            by_init: parent == Some(1),
         }))
     }
 
@@ -107,20 +128,29 @@ impl<T: Track> Fleet<T> {
         let began = process.attempt.as_ref().map(|attempt| attempt.began_ns);
         let began_ns = began.unwrap_or(process.started_ns);
         let short = now_ns.saturating_sub(began_ns) <= LONGEST_NS;
-        if status.exit_code == Some(0) || !short || process.was_master {
+        // What somebody ended has not failed.
+        let (_, sender) = lifecycle::classify(pid, status, &process.signals, process.oom.is_some());
+        if status.exit_code == Some(0) || !short || process.was_master || sender.is_some() {
             return;
         }
         let Some(attempt) = &process.attempt else {
             self.unread_failed(pid, status, now_ns);
             return;
         };
-        if attempt.command.task == command::Task::Other || !self.budget.take(boot_ns_now()) {
+        // Nobody uses up the budget who may say nothing of any nginx.
+        let masters = self.masters.values().map(|master| &master.unit);
+        let mut units = masters.chain(self.ends.values().map(|ended| &ended.unit));
+        if attempt.command.task == command::Task::Other
+            || !units.any(|unit| attempt.unit.may_be_of(unit))
+            || !self.budget.take(boot_ns_now())
+        {
             return;
         }
         if attempt.command.task == command::Task::Reload {
             let of = self.masters.values().find(|master| {
                 let config = master.config.as_ref();
-                !master.stopping && config.is_some_and(|it| attempt.is_of(&master.unit, it))
+                let is_of = |config| attempt.is_of(&master.unit, config).is_some();
+                !master.stopping && status.exit_code.is_some() && config.is_some_and(is_of)
             });
             if let Some((instance, generation)) = of.map(|it| (it.instance.clone(), it.generation))
             {
@@ -147,22 +177,33 @@ impl<T: Track> Fleet<T> {
     /// Which instance without a master, or with one that was told to end, it was to start; and
     /// whether the service manager of that instance ran it.
     fn ended_place_of(&self, attempt: &Attempt) -> Option<(Instance, bool)> {
-        let ended = self
-            .ends
-            .iter()
-            .map(|(instance, ended)| (instance, &ended.unit, ended.config.as_ref()));
-        let stopping = self
-            .masters
-            .values()
-            .filter(|master| master.stopping)
-            .map(|master| (&master.instance, &master.unit, master.config.as_ref()));
-        let mut of: Vec<_> = ended
-            .chain(stopping)
-            .filter(|(_, unit, config)| config.is_some_and(|it| attempt.is_of(unit, it)))
-            .map(|(instance, unit, _)| (instance.clone(), unit.runs_with(&attempt.unit)))
-            .collect();
-        of.sort_unstable();
-        of.into_iter().next()
+        let ended = self.ends.iter().map(|(instance, ended)| {
+            let config = ended.config.as_ref();
+            (instance, &ended.unit, config, true)
+        });
+        let masters = self.masters.values().map(|master| {
+            let config = master.config.as_ref();
+            (&master.instance, &master.unit, config, master.stopping)
+        });
+        let mut by_file = Vec::new();
+        let mut by_pid_file = Vec::new();
+        for (instance, unit, config, ends) in ended.chain(masters) {
+            let found = (instance.clone(), attempt.is_managed(unit), ends);
+            match config.and_then(|config| attempt.is_of(unit, config)) {
+                Some(Match::PidFile) => by_pid_file.push(found),
+                Some(Match::File) => by_file.push(found),
+                None => {}
+            }
+        }
+        by_pid_file.sort_unstable();
+        let of = match (&by_pid_file[..], &by_file[..]) {
+            // One that serves is not started anew.
+            ([], [only]) => Some(only),
+            (all, _) if all.iter().all(|(.., ends)| *ends) => all.first(),
+            _ => None,
+        };
+        let (instance, managed, _) = of.filter(|(.., ends)| *ends)?;
+        Some((instance.clone(), *managed))
     }
 
     /// It ended before anybody could read what it was there for. Where a single nginx has just ended

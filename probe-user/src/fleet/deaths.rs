@@ -227,11 +227,8 @@ impl<T: Track> Fleet<T> {
         let (reason, sender) =
             lifecycle::classify(pid, status, &process.signals, process.oom.is_some());
         // After an upgrade the old master ends and the new one goes on: nobody is orphaned then.
-        let succeeded = self
-            .masters
-            .values()
-            .any(|master| master.instance == *instance);
-        let orphans = if succeeded || is_init {
+        let succeeded = self.has_successor(instance);
+        let orphans = if is_init || (succeeded && reason == Reason::Graceful) {
             0
         } else {
             self.children_of(pid).len()
@@ -244,15 +241,24 @@ impl<T: Track> Fleet<T> {
             exit_code: status.exit_code,
             sender: sender.or_else(|| stop.as_ref()?.sender.clone()),
             orphans: u32::try_from(orphans).unwrap_or(u32::MAX),
-            detail: stop
-                .filter(|stop| !succeeded && stop.after_oom_ms.is_none())
-                .map(|_| detail::STOPPED),
+            detail: if succeeded {
+                Some(detail::SUCCEEDED)
+            } else {
+                let asked = stop.filter(|stop| stop.after_oom_ms.is_none());
+                asked.map(|_| detail::STOPPED)
+            },
         };
         self.fact(time_ns, instance, Event::MasterExit(exit));
         if !succeeded {
             self.remember_ended(master, Some(reason), time_ns);
             self.settle_end(instance, Some(reason), time_ns);
         }
+    }
+
+    /// Whether a master of that instance serves that was not told to end.
+    fn has_successor(&self, instance: &Instance) -> bool {
+        let mut masters = self.masters.values();
+        masters.any(|master| master.instance == *instance && !master.stopping)
     }
 
     /// Drops processes that are gone without a record of their end, after records were lost.
@@ -264,21 +270,22 @@ impl<T: Track> Fleet<T> {
             .filter(|(pid, process)| !self.is_same(**pid, process))
             .map(|(pid, _)| *pid)
             .collect();
+        let mut unseen = Vec::new();
         for pid in &gone {
             self.kernel.untrack(*pid);
             self.processes.remove(pid);
             if let Some(master) = self.masters.remove(pid) {
                 self.version += 1;
-                if self
-                    .masters
-                    .values()
-                    .all(|other| other.instance != master.instance)
-                {
+                if !self.has_successor(&master.instance) {
+                    unseen.push((*pid, master.instance.clone()));
                     self.remember_ended(master, None, boot_ns_now());
                 }
             }
         }
         self.settle_ends();
+        for (master, instance) in unseen {
+            self.tell_left_behind(master, &instance);
+        }
         for pid in self.processes.keys() {
             self.kernel.track(*pid); // a fork that found no room was not followed
         }

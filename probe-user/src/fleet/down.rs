@@ -96,6 +96,10 @@ impl<T: Track> Fleet<T> {
     /// A master without a successor has ended. `reason` is that of its end, where that was seen.
     pub(super) fn remember_ended(&mut self, master: Master, reason: Option<Reason>, time_ns: u64) {
         let instance = master.instance.clone();
+        // An old master that drains for hours after an upgrade is not the one that served.
+        if self.ends.contains_key(&instance) && master.stop.is_some() {
+            return;
+        }
         if self.ends.len() >= MAX_ENDED && !self.ends.contains_key(&instance) {
             let oldest = self.ends.iter().min_by_key(|(_, ended)| ended.since_ns);
             if let Some(oldest) = oldest.map(|(instance, _)| instance.clone()) {
@@ -109,9 +113,13 @@ impl<T: Track> Fleet<T> {
     /// Says that an instance is down once nothing of it is left. `reason` is that of the process that
     /// ended last.
     pub(super) fn settle_end(&mut self, instance: &Instance, reason: Option<Reason>, time_ns: u64) {
-        let is_of = |process: &Process| process.child().is_some_and(|it| it.instance == *instance);
-        if self.masters.values().any(|it| it.instance == *instance)
-            || self.processes.values().any(is_of)
+        let mut masters = self.masters.values();
+        let serves = |process: &Process| {
+            let child = process.child();
+            child.is_some_and(|it| it.instance == *instance && !it.draining)
+        };
+        if masters.any(|it| it.instance == *instance && !it.stopping)
+            || self.processes.values().any(serves)
         {
             return;
         }

@@ -113,6 +113,16 @@ impl<T: Track> Fleet<T> {
         }
     }
 
+    /// Tells of the children of a master whose end nobody saw.
+    pub(super) fn tell_left_behind(&mut self, master: u32, instance: &Instance) {
+        let workers = u32::try_from(self.children_of(master).len()).unwrap_or(u32::MAX);
+        if workers > 0 {
+            let master = Some(master);
+            let left = Orphans { workers, master };
+            self.fact(boot_ns_now(), instance, Event::Orphans(left));
+        }
+    }
+
     /// The workers that were found without a master, by the instance that they are of, among those
     /// that are to be followed.
     pub fn found_orphans(&mut self) -> impl Iterator<Item = (Instance, Orphans)> {

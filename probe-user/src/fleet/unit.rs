@@ -51,6 +51,12 @@ impl Unit {
         other.cgroup.as_deref().is_some_and(|it| self.holds(it))
     }
 
+    /// Whether it is the group of a unit of the kind that a service manager starts.
+    pub(super) fn is_unit(&self) -> bool {
+        let own = self.cgroup.as_deref().unwrap_or_default();
+        own.ends_with(".service")
+    }
+
     fn holds(&self, other: &str) -> bool {
         let Some(own) = self.cgroup.as_deref().filter(|own| is_service(own)) else {
             return false;

@@ -63,6 +63,14 @@ impl Correlator {
         if stopped || exit.reason == Reason::Graceful && exit.orphans == 0 {
             return;
         }
+        if exit.detail == Some(detail::SUCCEEDED) {
+            // As when an upgrade is taken back the hard way: the other master serves.
+            if exit.orphans > 0 {
+                let evidence = summary::of_master_exit(exit);
+                self.evidence(time, instance, Cause::MasterDied, evidence);
+            }
+            return;
+        }
         if let Some(held) = self.ends.hold(instance, time) {
             held.master = Some((time, exit.clone()));
         } else {
@@ -97,19 +105,24 @@ impl Correlator {
             .map(|(instance, _)| instance.clone())
             .collect();
         for instance in due {
-            let Some(held) = self.ends.held.remove(&instance) else {
-                continue;
-            };
-            if let Some((time, exit)) = held.master {
-                let evidence = summary::of_master_exit(&exit).into();
-                self.lasting(time, &instance, Cause::MasterDied, evidence);
-            }
-            for (time, exit) in held.workers {
-                self.worker_died(time, &instance, &exit);
-            }
-            for (time, failed) in held.failed {
-                self.start_failed(time, &instance, &failed);
-            }
+            self.give_up_waiting(&instance);
+        }
+    }
+
+    /// The same for one instance, of which something serves.
+    pub(super) fn give_up_waiting(&mut self, instance: &Instance) {
+        let Some(held) = self.ends.held.remove(instance) else {
+            return;
+        };
+        if let Some((time, exit)) = held.master {
+            let evidence = summary::of_master_exit(&exit).into();
+            self.lasting(time, instance, Cause::MasterDied, evidence);
+        }
+        for (time, exit) in held.workers {
+            self.worker_died(time, instance, &exit);
+        }
+        for (time, failed) in held.failed {
+            self.start_failed(time, instance, &failed);
         }
     }
 

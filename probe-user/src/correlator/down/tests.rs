@@ -103,3 +103,76 @@ fn a_stop_after_an_oom_kill_is_the_service_managers_policy() {
     assert_eq!(incidents(&down)[0]["detail"], "oom_policy");
     assert_eq!(incidents(&down)[0]["confidence"], "confirmed");
 }
+
+#[test]
+fn a_guess_stays_a_guess_and_names_no_other_reason() {
+    // The end that nobody saw, and tests of the configuration that somebody runs.
+    let mut blind = Correlator::new("host".into(), std::time::Duration::from_mins(1), true);
+    let refused = |ms| fact(ms, Event::ConfigRefused("unknown directive".into()));
+    blind.fact(fact(0, gone(None, None)));
+    let mut said = Vec::new();
+    for ms in [100, 2_000, 4_000] {
+        said.extend(blind.fact(refused(ms)));
+    }
+    said.extend(blind.finish(at(9_000)));
+    let said = incidents(&said);
+    assert!(!said.is_empty());
+    assert!(
+        said.iter().all(|it| it["confidence"] == "possible"),
+        "{said:#?}"
+    );
+
+    let mut correlator = correlator();
+    correlator.fact(fact(0, master(Reason::Killed, 2, None)));
+    let mut said = correlator.fact(fact(10, gone(None, Some(Reason::Killed))));
+    said.extend(correlator.fact(fact(100, failed(Task::Unknown, false))));
+    said.extend(correlator.finish(at(9_000)));
+    let said = incidents(&said);
+    assert!(said.iter().all(|it| it["detail"] == "killed"), "{said:#?}");
+}
+
+#[test]
+fn a_master_whose_successor_serves_is_missed_by_nobody() {
+    for (orphans, told) in [(0, 0), (2, 1)] {
+        let mut correlator = correlator();
+        let exit = master(Reason::Killed, orphans, Some(detail::SUCCEEDED));
+        let mut said = correlator.fact(fact(0, exit));
+        said.extend(correlator.tick(at(2_000)));
+        assert_eq!(incidents(&said).len(), told, "{orphans}");
+        // It is over when nothing more is seen of it.
+        let open = correlator.tick(at(120_000));
+        assert_eq!(incidents(&open).len(), told, "{orphans}");
+    }
+}
+
+#[test]
+fn a_master_that_is_replaced_at_once_leaves_nothing_open() {
+    let mut correlator = correlator();
+    correlator.fact(fact(0, master(Reason::Killed, 2, None)));
+    let start = WorkerStart {
+        pid: 5,
+        role: Role::Worker,
+        generation: 1,
+    };
+    let said = correlator.fact(fact(300, Event::WorkerStart(start)));
+    let state = |state: &str| (state.to_owned(), "master_died".to_owned());
+    assert_eq!(states(&said), [state("opened"), state("closed")]);
+    assert_eq!(states(&correlator.tick(at(5_000))), []);
+}
+
+#[test]
+fn orphans_that_are_told_to_end_leave_nothing_that_serves() {
+    let mut correlator = correlator();
+    correlator.fact(fact(0, master(Reason::Killed, 2, None)));
+    one(&correlator.tick(at(1_000)), "opened", "master_died");
+    let down = correlator.fact(fact(60_000, gone(None, Some(Reason::Graceful))));
+    let causes: Vec<_> = states(&down);
+    let state = |state: &str, cause: &str| (state.to_owned(), cause.to_owned());
+    assert_eq!(
+        causes,
+        [
+            state("closed", "master_died"),
+            state("opened", "nginx_down")
+        ]
+    );
+}

@@ -174,3 +174,67 @@ fn an_nginx_of_one_process_is_named_where_it_is_meant() {
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(said[0].contains("process 40") && said[0].contains("master_process off"));
 }
+
+#[test]
+fn a_start_that_somebody_ends_has_not_failed() {
+    let (host, mut fleet) = known();
+    signal(&mut fleet, 10, signals::QUIT);
+    end_all(&host, &mut fleet, 0);
+    told(&mut fleet);
+    host.process(40, 1, "nginx", START, 900);
+    exec(&mut fleet, 40);
+    signal(&mut fleet, 40, signals::TERM);
+    exit(&mut fleet, 40, signals::TERM);
+    assert_eq!(told(&mut fleet), [""; 0]);
+}
+
+#[test]
+fn of_two_with_one_configuration_neither_is_accused_of_the_others_start() {
+    let host = Host::new();
+    fs::write(host.files().join("etc/shared.conf"), "events {}").expect("configuration");
+    for (pid, name) in [(10, "a"), (60, "b")] {
+        let title = "nginx: master process nginx -c /etc/shared.conf -g pid /run/";
+        host.process(
+            pid,
+            1,
+            "nginx",
+            &format!("{title}{name}.pid;"),
+            500 + u64::from(pid),
+        );
+    }
+    let mut fleet = scanned(&host, Selection::default());
+    signal(&mut fleet, 10, signals::QUIT);
+    exit(&mut fleet, 10, 0);
+    host.gone(10);
+    told(&mut fleet);
+    let mut start = |pid_file| {
+        host.process(40, 1, "nginx", START, 900);
+        let command = format!("nginx\0-c\0/etc/shared.conf\0-g\0pid {pid_file};\0");
+        fs::write(host.path(40).join("cmdline"), command).expect("written");
+        exec(&mut fleet, 40);
+        exit(&mut fleet, 40, 1 << 8);
+        host.gone(40);
+        told(&mut fleet)
+    };
+    // Of a third pid file it may be either's; of the other's own it is not the first's.
+    assert_eq!(start("/run/c.pid"), [""; 0]);
+    assert_eq!(start("/run/b.pid"), [""; 0]);
+    assert_eq!(start("/run/a.pid"), ["failed 40 Serve"]);
+}
+
+#[test]
+fn an_old_master_that_drains_is_not_the_one_that_serves() {
+    let (host, mut fleet) = known();
+    host.process(50, 10, "nginx", MASTER, 500);
+    fork(&mut fleet, 10, 50);
+    exec(&mut fleet, 50);
+    fleet.settle(u64::MAX);
+    signal(&mut fleet, 10, signals::QUIT);
+    told(&mut fleet);
+    exit(&mut fleet, 50, 9);
+    let said = told(&mut fleet);
+    assert_eq!(said, ["down 50 nobody Some(Killed)", "gone 50 0"]);
+    end_all(&host, &mut fleet, 0);
+    let said = told(&mut fleet);
+    assert!(!said.iter().any(|it| it.starts_with("down")), "{said:?}");
+}
