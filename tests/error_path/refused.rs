@@ -69,6 +69,9 @@ fn functions_that_cannot_be_attached_to_stay_missing_after_a_reload() -> Result<
     agent.wait_stderr("why, and what to do", |line| {
         line.contains("error_path") && line.contains("CAP_SYS_ADMIN")
     })?;
+    agent.wait_stderr("what that means for verdicts", |line| {
+        line.contains("error_path is down") && line.contains("nginx-probe doctor")
+    })?;
     for generation in 2..4 {
         stage.nginx.reload()?;
         agent.wait_for("the reload", |record| {

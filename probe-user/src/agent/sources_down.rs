@@ -1,17 +1,12 @@
 //! One warning of the sources that verdicts stand on and that are down.
 
+use super::start::KERNEL_STEMS;
 use crate::{options::RunOptions, sinks::metrics::Metrics, source::Stem};
 
 /// Looks, about one a second, after which each source of a running nginx has been tried.
 const LOOKS: u32 = 3;
-/// What a verdict may stand on.
-const OF_VERDICTS: [Stem; 11] = [
-    Stem::Lifecycle,
-    Stem::Signals,
-    Stem::Oom,
-    Stem::Accept,
-    Stem::Errnos,
-    Stem::Requests,
+/// What a verdict may stand on beside those that the kernel side feeds.
+const OTHERS: [Stem; 5] = [
     Stem::ErrorPath,
     Stem::Backends,
     Stem::Config,
@@ -36,8 +31,9 @@ impl SourcesDown {
             _ => watch.no_kernel(),
         };
         Self {
-            expected: OF_VERDICTS
+            expected: KERNEL_STEMS
                 .into_iter()
+                .chain(OTHERS)
                 .filter(|stem| !is_off(*stem))
                 .collect(),
             looks: 0,

@@ -216,7 +216,7 @@ pub(super) fn probes(
 }
 
 /// The sources that the kernel side feeds.
-const KERNEL_STEMS: [Stem; 6] = [
+pub(super) const KERNEL_STEMS: [Stem; 6] = [
     Stem::Lifecycle,
     Stem::Signals,
     Stem::Oom,
