@@ -7,7 +7,7 @@
 
 use std::{collections::HashMap, path::Path, sync::Arc};
 
-use super::{Fleet, Track, master::Master};
+use super::{Fleet, Track, master::Master, unit::Unit};
 use crate::{
     config,
     container::{
@@ -121,12 +121,15 @@ impl<T: Track> Fleet<T> {
 
     /// The instance of a new master, and the number of its configuration. A master that follows
     /// another in the same place goes on with its name; of two places with one name, the second has
-    /// its container's id beside it, else a number, so that nothing is mixed up.
+    /// its container's id beside it, else a number, so that nothing is mixed up. Nobody has the name of
+    /// what another user runs, or ran last, whatever the title says; `owner` is where the master
+    /// belongs to, where that is known.
     pub(super) fn name(
         &self,
         pid: u32,
         config: Option<&config::Master>,
         identity: &Identity,
+        owner: Option<&Unit>,
     ) -> (Instance, u32) {
         let wanted = self.naming.name(&self.proc, pid, config, identity);
         let mut holders: HashMap<&str, Vec<&Master>> = HashMap::new();
@@ -134,14 +137,16 @@ impl<T: Track> Fleet<T> {
             holders.entry(&master.instance).or_default().push(master);
         }
         let mut names = self.names(&wanted, identity);
+        let is_own = |unit: &Unit| owner.is_none_or(|owner| owner.has_user_of(unit));
         let free = names.find_map(|name| {
             let mut holders = holders.get(&*name).into_iter().flatten();
+            let ended = self.ends.get(&*name);
             match holders.find(|master| self.is_alive(master)) {
-                None => Some((name.into(), 1)),
-                Some(holder) if is_same_place(holder, config, identity) => {
+                None if ended.is_none_or(|ended| is_own(&ended.unit)) => Some((name.into(), 1)),
+                Some(holder) if is_own(&holder.unit) && is_same_place(holder, config, identity) => {
                     Some((holder.instance.clone(), holder.generation + 1))
                 }
-                Some(_) => None,
+                _ => None,
             }
         });
         let (name, generation) = free.unwrap_or_else(|| (wanted.clone().into(), 1));

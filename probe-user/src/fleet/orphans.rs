@@ -176,7 +176,7 @@ impl<T: Track> Fleet<T> {
             && (self.selection.is_all() || self.selects(leaders))
         {
             let identity = self.naming.identity(&self.proc, pid);
-            return Some(self.name(pid, Some(config), &identity).0);
+            return Some(self.name(pid, Some(config), &identity, None).0);
         }
         if !self.selection.is_all() {
             let of = |leader| self.selection.pid_files_of(leader).next();

@@ -34,9 +34,11 @@ impl<T: Track> Fleet<T> {
         warn_of(pid, &config);
         let config = config.ok();
         let identity = self.naming.identity(&self.proc, pid);
+        let root = config.as_ref().map(|config| &*config.root);
+        let unit = Unit::of(&self.proc, pid, root);
         let (instance, generation) = match self.masters.get(&parent) {
             Some(old) => (old.instance.clone(), old.generation + 1),
-            None => self.name(pid, config.as_ref(), &identity),
+            None => self.name(pid, config.as_ref(), &identity, Some(&unit)),
         };
         if let Some(process) = self.processes.get_mut(&pid) {
             process.kind = Kind::Master(instance.clone());
@@ -49,8 +51,7 @@ impl<T: Track> Fleet<T> {
         master.read_ns = boot_ns_now();
         master.inner_pid = self.proc.inner_pid(pid).unwrap_or(pid);
         master.is_init = master.inner_pid == 1;
-        let root = master.config.as_ref().map(|config| &*config.root);
-        master.unit = Unit::of(&self.proc, pid, root);
+        master.unit = unit;
         self.ends.remove(&instance);
         let upgrade = self.masters.contains_key(&parent).then_some(Upgrade {
             old_master: parent,

@@ -51,6 +51,11 @@ impl Unit {
         other.cgroup.as_deref().is_some_and(|it| self.holds(it))
     }
 
+    /// Whether the same user runs both, as far as is known.
+    pub(super) fn has_user_of(&self, other: &Self) -> bool {
+        self.uid == other.uid
+    }
+
     /// Whether it is the group of a unit of the kind that a service manager starts.
     pub(super) fn is_unit(&self) -> bool {
         let own = self.cgroup.as_deref().unwrap_or_default();

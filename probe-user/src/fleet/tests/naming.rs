@@ -106,3 +106,40 @@ fn one_that_cannot_be_read_goes_by_its_unit_or_program() {
     let expected = ["/usr/sbin/nginx -c /etc/nginx.conf", "nginx.service"];
     assert_eq!(names(&fleet), set(&expected));
 }
+
+/// Whoever may run programs may have any title; the name of the real one, alive or gone, stays its own.
+#[test]
+fn a_stranger_has_not_the_name_of_the_real_one() {
+    if !rustix::process::geteuid().is_root() {
+        return; // only root may give files away
+    }
+    let stranger = |host: &Host, pid: u32| {
+        host.process(pid, 1, "nginx", MASTER, 900);
+        std::os::unix::fs::chown(host.path(pid), Some(1000), None).expect("given away");
+    };
+    for real_is_gone in [false, true] {
+        let (host, mut fleet) = known();
+        if real_is_gone {
+            signal(&mut fleet, 10, crate::signals::QUIT);
+            for pid in [11, 12, 13, 10] {
+                exit(&mut fleet, pid, 0);
+                host.gone(pid);
+            }
+        }
+        stranger(&host, 70);
+        fleet.scan().expect("readable");
+        told(&mut fleet);
+        assert!(
+            names(&fleet).contains("/run/x.pid#2"),
+            "{:?}",
+            names(&fleet)
+        );
+        exit(&mut fleet, 70, 9);
+        let facts = fleet.take_facts();
+        assert!(!facts.is_empty());
+        assert!(
+            facts.iter().all(|fact| &*fact.instance == "/run/x.pid#2"),
+            "{facts:?}"
+        );
+    }
+}
