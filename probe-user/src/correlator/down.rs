@@ -147,7 +147,13 @@ impl Correlator {
         if is_down || is_start(failed) && self.ends.stopped.contains_key(instance) {
             self.start_is_missing(time, instance, failed, piece);
         } else if is_start(failed) && self.is_open(instance, Cause::MasterDied) {
-            self.evidence(time, instance, Cause::MasterDied, vec![piece]);
+            // It is no proof that the master is gone.
+            let evidence = Evidenced {
+                pieces: vec![piece],
+                confidence: Some(Confidence::Possible),
+                ..Evidenced::default()
+            };
+            self.evidence(time, instance, Cause::MasterDied, evidence);
         } else {
             if self.ends.failed.len() >= MAX_OPEN {
                 self.ends.failed.pop_first();
@@ -164,7 +170,7 @@ impl Correlator {
         failed: &FailedStart,
         piece: Evidence,
     ) {
-        let mut pieces = vec![piece];
+        let mut pieces = Vec::new();
         if let Some(stopped) = self.ends.stopped.remove(instance) {
             let by = stopped
                 .by
@@ -179,6 +185,7 @@ impl Correlator {
         {
             pieces.push(seen("lifecycle", of_failed(&test)));
         }
+        pieces.push(piece);
         pieces.extend(self.take_refused(time, instance));
         let proves = is_start(failed) && failed.task != Task::Unknown;
         // What may have been a start does not say why it is down where that is known.

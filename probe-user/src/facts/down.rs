@@ -97,7 +97,7 @@ pub enum Task {
 /// Workers that were found running without a master.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Orphans {
-    /// How many.
+    /// How many; none once the last of them has ended.
     pub workers: u32,
     /// The master that they had, where a pid file names it.
     pub master: Option<u32>,

@@ -51,7 +51,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    fn take(&mut self, now_ns: u64) -> bool {
+    pub(super) fn take(&mut self, now_ns: u64) -> bool {
         let second = now_ns / 1_000_000_000;
         if second != self.second {
             *self = Self { second, read: 0 };

@@ -86,6 +86,7 @@ pub struct Fleet<T> {
     /// Instances whose last master has ended.
     ends: down::Ends,
     budget: attempt::Budget,
+    singles: single::Singles,
     /// Workers that were found without a master.
     strays: orphans::Strays,
     /// When the children of masters are listed next, where no record tells of them.
@@ -131,6 +132,7 @@ impl<T: Track> Fleet<T> {
             messages: Messages::default(),
             ends: down::Ends::new(),
             budget: attempt::Budget::default(),
+            singles: single::Singles::default(),
             strays: orphans::Strays::default(),
             list_ns: 0,
             version: 0,

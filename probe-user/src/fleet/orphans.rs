@@ -23,7 +23,10 @@ const MAX_PID_FILE: u64 = 32;
 /// A service manager that kills a master has killed its workers too by then, in nanoseconds.
 const SETTLED_NS: u64 = 1_000_000_000;
 /// Workers of dead masters that are remembered one by one.
-const MAX_STRAYS: usize = 4096;
+const MAX_STRAYS: usize = 512;
+/// Dead masters whose configurations are read at a time, those that came first: anybody may name a
+/// program like a worker.
+const MAX_READ: usize = 16;
 /// Dead masters that are told of one by one.
 const MAX_TOLD: usize = 64;
 
@@ -139,7 +142,7 @@ impl<T: Track> Fleet<T> {
             }
         }
         let mut found: BTreeMap<Instance, (Vec<u32>, Orphans)> = BTreeMap::new();
-        for (leaders, pids) in by_leaders {
+        for (leaders, pids) in by_leaders.into_iter().take(MAX_READ) {
             let Some(instance) = pids.first().and_then(|pid| self.instance_of(*pid, leaders))
             else {
                 continue;

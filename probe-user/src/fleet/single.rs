@@ -1,7 +1,7 @@
 //! An nginx that runs as one process (`master_process off`): it has no worker that could be told from
 //! its master, so it is not followed, and named.
 
-use super::{Fleet, Track, process::Kind};
+use super::{Fleet, Track, attempt::Budget, process::Kind};
 use crate::{
     clock::boot_ns_now,
     config::{self, command},
@@ -9,8 +9,15 @@ use crate::{
 
 /// By then an nginx has become a master, unless it never will, in nanoseconds.
 const DECIDED_NS: u64 = 1_000_000_000;
-/// Such processes that are named one by one.
+/// Such processes that are named one by one, as long as the agent runs: anybody may start more.
 const MAX_NAMED: usize = 16;
+
+/// How many were named, and how many may be looked at within a second.
+#[derive(Debug, Default)]
+pub(super) struct Singles {
+    named: usize,
+    budget: Budget,
+}
 
 impl<T: Track> Fleet<T> {
     /// Looks once whether a process that has not become a master in a while is meant to be none.
@@ -23,12 +30,16 @@ impl<T: Track> Fleet<T> {
         if young || process.single.is_some() || !matches!(process.kind, Kind::Candidate) {
             return;
         }
+        if self.singles.named >= MAX_NAMED || !self.singles.budget.take(boot_ns_now()) {
+            return; // looked at again later
+        }
         let single = self.attempt_of(pid, started_ns).is_some_and(|attempt| {
             let build = config::Build::of_process(self.proc.root(), pid).unwrap_or_default();
             attempt.task() == command::Task::Serve
                 && self.selection.wants(pid)
                 && !attempt.settings_by(&build).process.master_process
         });
+        self.singles.named += usize::from(single);
         if let Some(process) = self.processes.get_mut(&pid) {
             process.single = Some(single);
         }
@@ -40,7 +51,6 @@ impl<T: Track> Fleet<T> {
         let singles = singles.filter(|(_, process)| process.single == Some(true));
         let mut pids: Vec<_> = singles.map(|(pid, _)| *pid).collect();
         pids.sort_unstable();
-        pids.truncate(MAX_NAMED);
         let in_words = |pid| {
             format!(
                 "process {pid} is an nginx without a master (master_process off), which is not \

@@ -132,6 +132,40 @@ fn a_guess_stays_a_guess_and_names_no_other_reason() {
 }
 
 #[test]
+fn the_summary_tells_the_last_failed_start_however_it_ended() {
+    let mut correlator = correlator();
+    let killed = Event::StartFailed(FailedStart {
+        pid: 9,
+        task: Task::Serve,
+        signal: Some("SIGSEGV"),
+        exit_code: None,
+        managed: true,
+    });
+    correlator.fact(fact(0, gone(Some(stop(None)), Some(Reason::Graceful))));
+    correlator.fact(fact(50, failed(Task::Test, false)));
+    let down = incidents(&correlator.fact(fact(100, killed)));
+    let summary = down[0]["summary"].as_str().unwrap_or_default();
+    assert!(summary.contains("was ended by SIGSEGV"), "{summary}");
+}
+
+#[test]
+fn a_failed_start_does_not_prove_that_a_master_is_gone() {
+    let mut correlator = correlator();
+    let found = Orphans {
+        workers: 2,
+        master: Some(1),
+    };
+    let mut said = correlator.fact(fact(0, Event::Orphans(found)));
+    said.extend(correlator.fact(fact(100, failed(Task::Serve, true))));
+    said.extend(correlator.finish(at(5_000)));
+    let said = incidents(&said);
+    assert!(
+        said.iter().all(|it| it["confidence"] == "probable"),
+        "{said:#?}"
+    );
+}
+
+#[test]
 fn a_master_whose_successor_serves_is_missed_by_nobody() {
     for (orphans, told) in [(0, 0), (2, 1)] {
         let mut correlator = correlator();

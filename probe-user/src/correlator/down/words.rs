@@ -46,9 +46,8 @@ pub(in crate::correlator) fn of_down(incident: &Incident) -> String {
     let why = why.map_or_else(String::new, |piece| format!(" ({})", piece.what));
     match incident.detail {
         Some(detail::FAILED_START) => {
-            let failed = |piece: &&Evidence| {
-                piece.source == "lifecycle" && piece.what.contains("ended with")
-            };
+            // The last of them.
+            let failed = |piece: &&Evidence| piece.source == "lifecycle";
             let failed = incident.evidence.iter().rfind(failed);
             let failed = failed.map_or("its new start failed", |piece| piece.what.as_str());
             format!("nginx serves no more: {failed}{why}")

@@ -1,5 +1,7 @@
 //! Ends of a whole nginx, starts in vain, and workers without a master.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::{facts::detail, signals};
 
@@ -237,4 +239,22 @@ fn an_old_master_that_drains_is_not_the_one_that_serves() {
     end_all(&host, &mut fleet, 0);
     let said = told(&mut fleet);
     assert!(!said.iter().any(|it| it.starts_with("down")), "{said:?}");
+}
+
+/// Whoever starts hundreds of programs that look like one has a few of them named, and reads little.
+#[test]
+fn many_of_one_process_are_named_in_bounded_number() {
+    let host = Host::new();
+    let single = "master_process off; events {}";
+    fs::write(host.files().join("etc/single.conf"), single).expect("configuration");
+    let mut fleet = scanned(&host, Selection::default());
+    let mut named = BTreeSet::new();
+    for pid in 100..200 {
+        host.process(pid, 1, "nginx", "nginx -c /etc/single.conf", 500);
+        fleet.scan().expect("readable");
+        named.extend(fleet.singles());
+        exit(&mut fleet, pid, 0);
+        host.gone(pid);
+    }
+    assert_eq!(named.len(), 16, "{named:?}");
 }
