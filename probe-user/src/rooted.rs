@@ -122,6 +122,13 @@ impl Root {
         fs::fstat(&found).map_err(|errno| OpenError::from_errno(path, errno))
     }
 
+    /// Device and inode of what is at `path` now, links followed; nothing where it cannot be seen.
+    #[must_use]
+    pub fn id_of(&self, path: &Path) -> Option<(u64, u64)> {
+        let stat = self.stat(path).ok()?;
+        Some((stat.st_dev, stat.st_ino))
+    }
+
     /// The names in the folder at `path`, without `.` and `..`, at most `limit` of them, in the
     /// order of the file system.
     ///

@@ -15,6 +15,9 @@ const MAX_LINES: usize = 64;
 /// The longest path that the kernel gives.
 const MAX_PATH: usize = 4096;
 
+/// How much systemd's own hierarchy is to be believed: version 2 is to be more.
+const OF_SYSTEMD: usize = 1;
+
 /// What the control groups of a process say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Group {
@@ -70,6 +73,17 @@ pub fn parse(text: &[u8]) -> Group {
     group
 }
 
+/// The control group in which a service manager keeps a process: that of version 2, else that of
+/// systemd's own hierarchy; nothing for the root of all groups.
+#[must_use]
+pub fn path(text: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(text);
+    let lines = text.split('\n').take(MAX_LINES).filter_map(line);
+    let lines = lines.filter(|(rank, path)| *rank <= OF_SYSTEMD && path.len() > 1);
+    let (_, path) = lines.min_by_key(|(rank, _)| *rank)?;
+    Some(path.to_owned())
+}
+
 /// The path of a line, and how much its hierarchy is to be believed: the least is the best.
 fn line(line: &str) -> Option<(usize, &str)> {
     let mut fields = line.splitn(3, ':');
@@ -82,7 +96,7 @@ fn line(line: &str) -> Option<(usize, &str)> {
     }
     let rank = match (number, controllers) {
         ("0", "") => 0,
-        (_, "name=systemd") => 1,
+        (_, "name=systemd") => OF_SYSTEMD,
         _ => 2,
     };
     Some((rank, path))

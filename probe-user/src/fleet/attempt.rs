@@ -5,7 +5,7 @@
 
 use std::{fs, path::PathBuf, sync::Arc};
 
-use super::{Fleet, Track, process::Process, unit::Unit};
+use super::{Fleet, Track, place::Place, process::Process};
 use crate::{
     clock::boot_ns_now,
     config::{self, Build, Settings, command},
@@ -27,7 +27,7 @@ pub(super) struct Attempt {
     command: config::Command,
     root: Root,
     working_folder: PathBuf,
-    unit: Unit,
+    place: Place,
     /// When it began to run that program, in nanoseconds since boot.
     began_ns: u64,
     /// The first process started it, which is the service manager.
@@ -74,8 +74,8 @@ impl Attempt {
     }
 
     /// Whether it is about the instance of that master, and by what.
-    fn is_of(&self, unit: &Unit, config: &config::Master) -> Option<Match> {
-        if !self.unit.may_be_of(unit) {
+    fn is_of(&self, place: &Place, config: &config::Master) -> Option<Match> {
+        if !self.place.may_be_of(place) {
             return None;
         }
         let own = self.settings_by(&config.build);
@@ -92,9 +92,10 @@ impl Attempt {
 
     /// Whether the service manager of that place ran it. Of tests only what it began itself is one
     /// step of a start: others are run from the same control group by hand, or by scripts.
-    fn is_managed(&self, unit: &Unit) -> bool {
-        let by_hand = self.command.task == command::Task::Test && !(self.by_init && unit.is_unit());
-        !by_hand && unit.runs_with(&self.unit)
+    fn is_managed(&self, place: &Place) -> bool {
+        let by_hand =
+            self.command.task == command::Task::Test && !(self.by_init && place.is_unit());
+        !by_hand && place.runs_with(&self.place)
     }
 }
 
@@ -104,14 +105,14 @@ impl<T: Track> Fleet<T> {
         let proc_root = self.proc.root();
         let command = config::Command::of(&self.proc.title(pid)?)?;
         let root = Root::of_process(proc_root, pid).ok()?;
-        let unit = Unit::of(&self.proc, pid, Some(&root));
+        let place = Place::of(&self.proc, pid, Some(&root));
         let working_folder = fs::read_link(proc_root.join(pid.to_string()).join("cwd"));
         let parent = self.proc.status(pid).map(|status| status.parent);
         Some(Arc::new(Attempt {
             command,
             root,
             working_folder: working_folder.unwrap_or_else(|_| PathBuf::from("/")),
-            unit,
+            place,
             began_ns,
             by_init: parent == Some(1),
         }))
@@ -138,10 +139,10 @@ impl<T: Track> Fleet<T> {
             return;
         };
         // Nobody uses up the budget who may say nothing of any nginx.
-        let masters = self.masters.values().map(|master| &master.unit);
-        let mut units = masters.chain(self.ends.values().map(|ended| &ended.unit));
+        let masters = self.masters.values().map(|master| &master.place);
+        let mut places = masters.chain(self.ends.values().map(|ended| &ended.place));
         if attempt.command.task == command::Task::Other
-            || !units.any(|unit| attempt.unit.may_be_of(unit))
+            || !places.any(|place| attempt.place.may_be_of(place))
             || !self.budget.take(boot_ns_now())
         {
             return;
@@ -149,7 +150,7 @@ impl<T: Track> Fleet<T> {
         if attempt.command.task == command::Task::Reload {
             let of = self.masters.values().find(|master| {
                 let config = master.config.as_ref();
-                let is_of = |config| attempt.is_of(&master.unit, config).is_some();
+                let is_of = |config| attempt.is_of(&master.place, config).is_some();
                 !master.stopping && status.exit_code.is_some() && config.is_some_and(is_of)
             });
             if let Some((instance, generation)) = of.map(|it| (it.instance.clone(), it.generation))
@@ -179,17 +180,17 @@ impl<T: Track> Fleet<T> {
     fn ended_place_of(&self, attempt: &Attempt) -> Option<(Instance, bool)> {
         let ended = self.ends.iter().map(|(instance, ended)| {
             let config = ended.config.as_ref();
-            (instance, &ended.unit, config, true)
+            (instance, &ended.place, config, true)
         });
         let masters = self.masters.values().map(|master| {
             let config = master.config.as_ref();
-            (&master.instance, &master.unit, config, master.stopping)
+            (&master.instance, &master.place, config, master.stopping)
         });
         let mut by_file = Vec::new();
         let mut by_pid_file = Vec::new();
-        for (instance, unit, config, ends) in ended.chain(masters) {
-            let found = (instance.clone(), attempt.is_managed(unit), ends);
-            match config.and_then(|config| attempt.is_of(unit, config)) {
+        for (instance, place, config, ends) in ended.chain(masters) {
+            let found = (instance.clone(), attempt.is_managed(place), ends);
+            match config.and_then(|config| attempt.is_of(place, config)) {
                 Some(Match::PidFile) => by_pid_file.push(found),
                 Some(Match::File) => by_file.push(found),
                 None => {}

@@ -177,14 +177,14 @@ impl<T: Track> Fleet<T> {
 
     /// Whether a signal is part of a master's stop: whoever stopped its service ended what was left.
     fn is_stopped(&self, master: u32, instance: &Instance, sender: Option<&Sender>) -> bool {
-        let (stop, unit) = if let Some(master) = self.masters.get(&master) {
-            (master.stop.as_ref(), &master.unit)
+        let (stop, place) = if let Some(master) = self.masters.get(&master) {
+            (master.stop.as_ref(), &master.place)
         } else if let Some(ended) = self.ends.get(instance).filter(|it| it.master == master) {
-            (ended.stop.as_ref(), &ended.unit)
+            (ended.stop.as_ref(), &ended.place)
         } else {
             return false;
         };
-        stop.is_some() && sender.is_none_or(|sender| unit.is_managed_by(&self.proc, sender.pid))
+        stop.is_some() && sender.is_none_or(|sender| place.is_managed_by(&self.proc, sender.pid))
     }
 
     /// Whether a master that is still there was sent SIGKILL.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Fleet, Track, master::Master, orphans::read_pid, process::Process, unit::Unit};
+use super::{Fleet, Track, master::Master, orphans::read_pid, place::Place, process::Process};
 use crate::{
     clock::{Time, boot_ns_now},
     config,
@@ -22,7 +22,7 @@ pub(super) type Ends = HashMap<Instance, Ended>;
 #[derive(Debug)]
 pub(super) struct Ended {
     pub master: u32,
-    pub unit: Unit,
+    pub place: Place,
     pub config: Option<config::Master>,
     /// Nanoseconds since boot.
     pub since_ns: u64,
@@ -40,7 +40,7 @@ impl Ended {
     fn of(master: Master, reason: Option<Reason>, since_ns: u64) -> Self {
         Self {
             master: master.pid,
-            unit: master.unit,
+            place: master.place,
             config: master.config,
             since_ns,
             stop: master.stop,
@@ -71,7 +71,7 @@ impl<T: Track> Fleet<T> {
         }
         let since_oom = master.oom_ns.map(|oom_ns| time_ns.saturating_sub(oom_ns));
         let after_oom = since_oom.filter(|past_ns| *past_ns <= AFTER_OOM_NS);
-        let managed = |sender: &Sender| master.unit.is_managed_by(&self.proc, sender.pid);
+        let managed = |sender: &Sender| master.place.is_managed_by(&self.proc, sender.pid);
         master.stop = Some(Stop {
             time: Time::of_boot_ns(time_ns),
             signal: signals::name(sent.signal),

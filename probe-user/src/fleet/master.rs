@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::unit::Unit;
+use super::place::Place;
 use crate::{
     clock::boot_ns_now,
     config,
@@ -51,7 +51,7 @@ pub(super) struct Master {
     /// When the OOM killer chose one of its processes last, in nanoseconds since boot.
     pub oom_ns: Option<u64>,
     /// Where it belongs to.
-    pub unit: Unit,
+    pub place: Place,
     /// Its process id as it sees itself.
     pub inner_pid: u32,
     /// The first process of its pid namespace: the kernel ends all others with it.
@@ -90,7 +90,7 @@ impl Master {
             stopping: false,
             stop: None,
             oom_ns: None,
-            unit: Unit::default(),
+            place: Place::default(),
             inner_pid: pid,
             is_init: false,
             upgrade_ns: None,

@@ -12,6 +12,7 @@ mod down;
 mod master;
 mod naming;
 mod orphans;
+mod place;
 mod process;
 mod promote;
 mod reload;
@@ -21,7 +22,6 @@ mod serving;
 mod settle;
 mod single;
 mod slots;
-mod unit;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},

@@ -7,7 +7,7 @@
 
 use std::{collections::HashMap, path::Path, sync::Arc};
 
-use super::{Fleet, Track, master::Master, unit::Unit};
+use super::{Fleet, Track, master::Master, place::Place};
 use crate::{
     config,
     container::{
@@ -65,7 +65,7 @@ impl Naming {
     /// Whether a root folder is neither the host's nor ours.
     fn is_foreign(&self, config: &config::Master) -> bool {
         let host = self.host.as_ref().map(Host::id);
-        place(config, Path::new("/")).is_some_and(|root| {
+        config.root.id_of(Path::new("/")).is_some_and(|root| {
             host.is_some_and(|host| host != root) && self.own_root != Some(root)
         })
     }
@@ -129,7 +129,7 @@ impl<T: Track> Fleet<T> {
         pid: u32,
         config: Option<&config::Master>,
         identity: &Identity,
-        owner: Option<&Unit>,
+        owner: Option<&Place>,
     ) -> (Instance, u32) {
         let wanted = self.naming.name(&self.proc, pid, config, identity);
         let mut holders: HashMap<&str, Vec<&Master>> = HashMap::new();
@@ -137,13 +137,15 @@ impl<T: Track> Fleet<T> {
             holders.entry(&master.instance).or_default().push(master);
         }
         let mut names = self.names(&wanted, identity);
-        let is_own = |unit: &Unit| owner.is_none_or(|owner| owner.has_user_of(unit));
+        let is_own = |place: &Place| owner.is_none_or(|owner| owner.has_user_of(place));
         let free = names.find_map(|name| {
             let mut holders = holders.get(&*name).into_iter().flatten();
             let ended = self.ends.get(&*name);
             match holders.find(|master| self.is_alive(master)) {
-                None if ended.is_none_or(|ended| is_own(&ended.unit)) => Some((name.into(), 1)),
-                Some(holder) if is_own(&holder.unit) && is_same_place(holder, config, identity) => {
+                None if ended.is_none_or(|ended| is_own(&ended.place)) => Some((name.into(), 1)),
+                Some(holder)
+                    if is_own(&holder.place) && is_same_place(holder, config, identity) =>
+                {
                     Some((holder.instance.clone(), holder.generation + 1))
                 }
                 _ => None,
@@ -216,16 +218,12 @@ fn is_same_place(one: &Master, config: Option<&config::Master>, identity: &Ident
     };
     let pid_folder = |config: &config::Master| {
         let folder = config.settings.pid_path.parent();
-        place(config, folder.unwrap_or_else(|| Path::new("/")))
+        config.root.id_of(folder.unwrap_or_else(|| Path::new("/")))
     };
-    let root = place(one, Path::new("/"));
-    root.is_some() && root == place(other, Path::new("/")) && pid_folder(one) == pid_folder(other)
-}
-
-/// Device and inode of a folder as a master sees it.
-fn place(config: &config::Master, path: &Path) -> Option<(u64, u64)> {
-    let stat = config.root.stat(path).ok()?;
-    Some((stat.st_dev, stat.st_ino))
+    let root = one.root.id_of(Path::new("/"));
+    root.is_some()
+        && root == other.root.id_of(Path::new("/"))
+        && pid_folder(one) == pid_folder(other)
 }
 
 /// The program and its arguments that say which nginx it is, for one whose configuration cannot be

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Fleet, Track, master::Master, process::Kind, unit::Unit};
+use super::{Fleet, Track, master::Master, place::Place, process::Kind};
 use crate::{
     clock::boot_ns_now,
     config,
@@ -35,10 +35,10 @@ impl<T: Track> Fleet<T> {
         let config = config.ok();
         let identity = self.naming.identity(&self.proc, pid);
         let root = config.as_ref().map(|config| &*config.root);
-        let unit = Unit::of(&self.proc, pid, root);
+        let place = Place::of(&self.proc, pid, root);
         let (instance, generation) = match self.masters.get(&parent) {
             Some(old) => (old.instance.clone(), old.generation + 1),
-            None => self.name(pid, config.as_ref(), &identity, Some(&unit)),
+            None => self.name(pid, config.as_ref(), &identity, Some(&place)),
         };
         if let Some(process) = self.processes.get_mut(&pid) {
             process.kind = Kind::Master(instance.clone());
@@ -51,7 +51,7 @@ impl<T: Track> Fleet<T> {
         master.read_ns = boot_ns_now();
         master.inner_pid = self.proc.inner_pid(pid).unwrap_or(pid);
         master.is_init = master.inner_pid == 1;
-        master.unit = unit;
+        master.place = place;
         self.ends.remove(&instance);
         let upgrade = self.masters.contains_key(&parent).then_some(Upgrade {
             old_master: parent,
@@ -77,10 +77,7 @@ impl<T: Track> Fleet<T> {
         let Some(inner) = self.proc.inner_pid(pid).filter(|inner| *inner != pid) else {
             return false;
         };
-        let own_file = config.and_then(|config| {
-            let stat = config.root.stat(&config.settings.pid_path).ok()?;
-            Some((stat.st_dev, stat.st_ino))
-        });
+        let own_file = config.and_then(|config| config.root.id_of(&config.settings.pid_path));
         own_file.is_some()
             && self.selection.pid_files_of(inner).any(|file| {
                 let stat = named::stat(self.proc.root(), file);

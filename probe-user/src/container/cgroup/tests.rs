@@ -184,3 +184,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_group_of_a_service_is_read_in_either_version() {
+    for (text, group) in [
+        (
+            "0::/system.slice/nginx.service\n",
+            Some("/system.slice/nginx.service"),
+        ),
+        (
+            "3:cpu:/x\n1:name=systemd:/a.service\n0::/\n",
+            Some("/a.service"),
+        ),
+        ("1:name=systemd:/b\n0::/a\n", Some("/a")),
+        ("3:cpu:/x\n0::/\n", None),
+        ("nonsense", None),
+    ] {
+        assert_eq!(path(text.as_bytes()).as_deref(), group, "{text}");
+    }
+}

@@ -1,20 +1,12 @@
 //! The place on the host that a process belongs to: its root folder, its control group, its user.
 
-use std::{
-    fs::{self, File},
-    io::Read as _,
-    os::unix::fs::MetadataExt as _,
-    path::Path,
-};
+use std::{fs, os::unix::fs::MetadataExt as _, path::Path};
 
-use crate::{proc::Proc, rooted::Root};
-
-/// The control groups of a process are listed in less, in bytes.
-const MAX_CGROUPS: u64 = 16 * 1024;
+use crate::{container::cgroup, proc::Proc, rooted::Root};
 
 /// What is known of a process's place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Unit {
+pub(super) struct Place {
     /// Device and inode of its root folder.
     root: Option<(u64, u64)>,
     /// Its control group of version 2, or of systemd's own hierarchy.
@@ -23,12 +15,12 @@ pub(super) struct Unit {
     uid: Option<u32>,
 }
 
-impl Unit {
+impl Place {
     pub(super) fn of(proc: &Proc, pid: u32, root: Option<&Root>) -> Self {
         let folder = proc.root().join(pid.to_string());
         Self {
-            root: root.and_then(identity),
-            cgroup: cgroup(&folder),
+            root: root.and_then(|root| root.id_of(Path::new("/"))),
+            cgroup: cgroup_of(proc, pid),
             uid: fs::metadata(&folder).ok().map(|folder| folder.uid()),
         }
     }
@@ -42,7 +34,7 @@ impl Unit {
     /// What somebody runs at a terminal shares the group of the terminal's session, which is no
     /// service.
     fn runs(&self, proc: &Proc, pid: u32) -> bool {
-        let other = cgroup(&proc.root().join(pid.to_string()));
+        let other = cgroup_of(proc, pid);
         other.is_some_and(|other| self.holds(&other))
     }
 
@@ -79,10 +71,8 @@ impl Unit {
     }
 }
 
-/// Device and inode of a root folder.
-fn identity(root: &Root) -> Option<(u64, u64)> {
-    let stat = root.stat(Path::new("/")).ok()?;
-    Some((stat.st_dev, stat.st_ino))
+fn cgroup_of(proc: &Proc, pid: u32) -> Option<String> {
+    cgroup::path(&proc.cgroup(pid)?)
 }
 
 /// Neither the root of all groups nor the session of somebody who is logged in.
@@ -91,34 +81,20 @@ fn is_service(cgroup: &str) -> bool {
     !last.is_empty() && !last.starts_with("session-")
 }
 
-fn cgroup(folder: &Path) -> Option<String> {
-    let mut text = String::new();
-    let file = File::open(folder.join("cgroup")).ok()?;
-    file.take(MAX_CGROUPS).read_to_string(&mut text).ok()?;
-    let of = |controllers: &str| {
-        text.lines().find_map(|line| {
-            let (_, rest) = line.split_once(':')?;
-            let (named, path) = rest.split_once(':')?;
-            (named == controllers && path.len() > 1).then(|| path.to_owned())
-        })
-    };
-    of("").or_else(|| of("name=systemd"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn unit(cgroup: &str) -> Unit {
-        Unit {
+    fn place(cgroup: &str) -> Place {
+        Place {
             cgroup: Some(cgroup.to_owned()),
-            ..Unit::default()
+            ..Place::default()
         }
     }
 
     #[test]
     fn a_service_runs_what_is_in_its_group_or_below() {
-        let service = unit("/system.slice/nginx.service");
+        let service = place("/system.slice/nginx.service");
         for (other, runs) in [
             ("/system.slice/nginx.service", true),
             ("/system.slice/nginx.service/control", true),
@@ -126,49 +102,29 @@ mod tests {
             ("/system.slice", false),
             ("/user.slice/user-0.slice/session-1.scope", false),
         ] {
-            assert_eq!(service.runs_with(&unit(other)), runs, "{other}");
+            assert_eq!(service.runs_with(&place(other)), runs, "{other}");
         }
         for own in ["/", "/user.slice/user-0.slice/session-1.scope"] {
-            assert!(!unit(own).runs_with(&unit(own)), "{own} is no service");
+            assert!(!place(own).runs_with(&place(own)), "{own} is no service");
         }
     }
 
     #[test]
     fn who_may_not_signal_a_master_tells_nothing_of_it() {
-        let place = |uid| Unit {
+        let place = |uid| Place {
             root: Some((1, 2)),
             uid: Some(uid),
-            ..Unit::default()
+            ..Place::default()
         };
         let (root, www, other) = (place(0), place(33), place(1000));
         assert!(root.may_be_of(&www) && root.may_be_of(&root) && www.may_be_of(&www));
         assert!(!other.may_be_of(&root) && !other.may_be_of(&www));
         assert!(
-            !Unit {
+            !Place {
                 root: None,
                 ..place(0)
             }
             .may_be_of(&root)
         );
-    }
-
-    #[test]
-    fn the_group_is_read_in_either_version() {
-        let folder = tempfile::tempdir().expect("temp folder");
-        for (text, group) in [
-            (
-                "0::/system.slice/nginx.service\n",
-                Some("/system.slice/nginx.service"),
-            ),
-            (
-                "3:cpu:/x\n1:name=systemd:/a.service\n0::/\n",
-                Some("/a.service"),
-            ),
-            ("0::/\n", None),
-            ("nonsense", None),
-        ] {
-            fs::write(folder.path().join("cgroup"), text).expect("written");
-            assert_eq!(cgroup(folder.path()).as_deref(), group, "{text}");
-        }
     }
 }
