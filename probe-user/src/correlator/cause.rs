@@ -55,6 +55,14 @@ pub enum Cause {
     MasterDied,
     /// A configuration was refused and the old one serves on.
     ReloadFailed,
+    /// A draining worker ran out of time with requests in flight.
+    WorkerShutdown,
+    /// A script inside nginx answered so by itself.
+    ScriptResponse,
+    /// A module of nginx failed.
+    ModuleError,
+    /// A rule of a firewall module refused it.
+    DeniedByRule,
     /// Nothing serves any more, and nobody asked for that.
     NginxDown,
     /// No evidence explains it.
@@ -64,7 +72,7 @@ pub enum Cause {
 
 impl Cause {
     /// All causes.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 31] = [
         Self::UpstreamResponse,
         Self::UpstreamIntercepted,
         Self::UpstreamMasked,
@@ -90,6 +98,10 @@ impl Cause {
         Self::BacklogOverflow,
         Self::MasterDied,
         Self::ReloadFailed,
+        Self::WorkerShutdown,
+        Self::ScriptResponse,
+        Self::ModuleError,
+        Self::DeniedByRule,
         Self::NginxDown,
         Self::Unknown,
     ];
@@ -123,6 +135,10 @@ impl Cause {
             Self::BacklogOverflow => "backlog_overflow",
             Self::MasterDied => "master_died",
             Self::ReloadFailed => "reload_failed",
+            Self::WorkerShutdown => "worker_shutdown",
+            Self::ScriptResponse => "script_response",
+            Self::ModuleError => "module_error",
+            Self::DeniedByRule => "denied_by_rule",
             Self::NginxDown => "nginx_down",
             Self::Unknown => "unknown",
         }
