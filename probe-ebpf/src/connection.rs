@@ -67,6 +67,8 @@ pub mod outcome {
     pub const GAVE_UP: u16 = 1002;
     /// What came was no answer of the protocol.
     pub const INVALID: u16 = 1003;
+    /// It was asked in TLS or HTTP/2, so that nobody can read what it answered.
+    pub const UNREAD: u16 = 1004;
 }
 
 /// Bits of [`Connection::flags`] and of a record's.
@@ -87,6 +89,10 @@ pub mod flag {
     pub const MORE: u8 = 64;
     /// The answer's own bytes cannot be read. Of a record only.
     pub const OPAQUE: u8 = 128;
+    /// nginx said the message after it had sent the answer's beginning. Of a record only.
+    pub const LATE: u16 = 256;
+    /// nginx closed the connection of a client that waited, and sent no answer. Of a record only.
+    pub const CUT: u16 = 512;
 }
 
 /// A connection of a worker.
@@ -115,7 +121,7 @@ pub struct Connection {
     pub buffer: u64,
     /// See `buffer`.
     pub length: u32,
-    /// Of an upstream: its status, zero before.
+    /// Of an upstream: its status, zero before. Of a client: what it was answered with last.
     pub status: u16,
     /// Upstream attempts of the request.
     pub attempts: u16,

@@ -28,6 +28,8 @@ const SENT_AS_400: core::ops::RangeInclusive<u64> = 494..=497;
 
 /// `stderr` (0) is no level; `debug` (8) is of builds that debug, and too frequent.
 const LEVELS: core::ops::RangeInclusive<u64> = 1..=7;
+/// The mildest level of a failure.
+const ERROR: u8 = 4;
 /// The mildest level that may explain an answer: limits may be set to be logged so.
 const NOTICE: u8 = 6;
 
@@ -102,6 +104,16 @@ fn whose(worker: &Worker, pid: u32) -> Option<&'static mut Connection> {
     (!is_answered).then_some(client)
 }
 
+/// The client whose event is handled, when its answer has begun.
+#[inline]
+fn answered(worker: &Worker, pid: u32) -> Option<&'static mut Connection> {
+    if worker.focus == 0 {
+        return None;
+    }
+    let client = workers::connection(pid, worker.focus - 1)?;
+    (client.role == role::CLIENT && client.phase == phase::ANSWERED).then_some(client)
+}
+
 /// Whether a request is a client's own and not a subrequest, whose answer is a part of another's.
 #[inline]
 fn is_main(request: u64) -> bool {
@@ -164,6 +176,11 @@ fn is_of_connection(log: u64) -> bool {
 /// next: the worst one, the last of these.
 #[inline]
 fn note(worker: &mut Worker, message: &Message, level: u8) {
+    if level <= ERROR
+        && let Some(client) = answered(worker, message.pid)
+    {
+        client::said_late(message.pid, client, worker.focus - 1, message);
+    }
     let (noted, errno) = match whose(worker, message.pid) {
         Some(client) => (&mut client.message, &mut client.message_errno),
         None => (&mut worker.message, &mut worker.message_errno),

@@ -33,6 +33,7 @@ const STREAM: u16 = 1;
 
 /// States of a TCP connection (`include/net/tcp_states.h`).
 mod tcp {
+    pub const ESTABLISHED: i32 = 1;
     pub const SYN_SENT: i32 = 2;
     pub const FIN_WAIT1: i32 = 4;
     pub const CLOSE: i32 = 7;
@@ -177,7 +178,9 @@ pub fn sockets_state(ctx: BtfTracePointContext) -> i32 {
         }
     }
     if matches!(after, tcp::FIN_WAIT1 | tcp::LAST_ACK | tcp::CLOSE) {
-        closing(socket);
+        // With bytes that nobody has read it is closed at once.
+        let first = before == tcp::ESTABLISHED && after != tcp::LAST_ACK;
+        closing(socket, first);
     }
     0
 }
@@ -185,7 +188,7 @@ pub fn sockets_state(ctx: BtfTracePointContext) -> i32 {
 /// `tcp_destroy_sock(socket)`: the end of one whose connection had ended before.
 #[btf_tracepoint(function = "tcp_destroy_sock")]
 pub fn sockets_destroy(ctx: BtfTracePointContext) -> i32 {
-    closing(Socket(ctx.arg(0)));
+    closing(Socket(ctx.arg(0)), false);
     0
 }
 
@@ -236,9 +239,10 @@ fn refused(socket: Socket, pid: u32, descriptor: u32) {
     }
 }
 
-/// A socket ends: when that is by a worker's `close`, its descriptor does.
+/// A socket ends: when that is by a worker's `close`, its descriptor does. `first` when the other
+/// side has not ended it before.
 #[inline]
-fn closing(socket: Socket) {
+fn closing(socket: Socket, first: bool) {
     let Some((pid, worker)) = current() else {
         return;
     };
@@ -250,7 +254,7 @@ fn closing(socket: Socket) {
     let descriptor = registers.descriptor();
     let known = workers::connection(pid, descriptor);
     if known.is_some_and(|known| known.socket == socket.address()) {
-        requests::closed(worker, pid, descriptor);
+        requests::closed(worker, pid, descriptor, first);
     }
 }
 

@@ -70,7 +70,7 @@ fn handle(worker: &mut Worker, seen: &Seen) {
     } else if call == Call::EpollControl as u8 {
         accept::watched(worker, seen);
     } else if call == Call::Close as u8 {
-        requests::closed(worker, seen.pid, descriptor);
+        requests::closed(worker, seen.pid, descriptor, false);
     } else if call == Call::Connect as u8 {
         requests::connected(worker, seen, descriptor);
     } else if call == Call::GetOption as u8 {

@@ -3,6 +3,7 @@
 mod down;
 mod logged;
 mod returns;
+mod words;
 mod written;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
@@ -23,7 +24,7 @@ use crate::{
 pub use self::{
     down::{Down, FailedStart, Orphans, Stop, Task, detail},
     logged::{Logged, Noted, Sources},
-    returns::Returns,
+    returns::{Returns, Served},
 };
 
 /// Which nginx: its master's pid-file path, in a container after the container's name.

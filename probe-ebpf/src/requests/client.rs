@@ -2,7 +2,9 @@
 
 use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
 use nginx_probe_ebpf::{
-    connection::{ATTEMPTS, Connection, REQUEST_LEN, STATUSES, Worker, flag, outcome, phase, role},
+    connection::{
+        ATTEMPTS, Connection, Message, REQUEST_LEN, STATUSES, Worker, flag, outcome, phase, role,
+    },
     record::{Kind, Request},
 };
 
@@ -14,6 +16,8 @@ use crate::{
 };
 
 const SERVER_ERROR: u16 = 500;
+/// The last that is said in HTTP on a connection, as for a websocket.
+const SWITCHING_PROTOCOLS: u16 = 101;
 
 /// Bytes came from a client, or its end.
 #[inline]
@@ -101,7 +105,7 @@ pub fn sent(
     let Some(status) = status::of_http(buffer) else {
         return;
     };
-    if status < 200 {
+    if status < 200 && status != SWITCHING_PROTOCOLS {
         return;
     }
     if connection.phase == phase::ANSWERED {
@@ -126,8 +130,9 @@ pub fn sent(
         worker.memory_failed = 0;
     }
     if status >= SERVER_ERROR || any_failed(connection) {
-        tell(seen.pid, connection, descriptor, status);
+        tell(seen.pid, connection, descriptor, status, 0);
     }
+    connection.status = status;
 }
 
 /// Bytes that nobody can read went to a client.
@@ -140,7 +145,7 @@ pub fn sent_opaquely(worker: &mut Worker, pid: u32, connection: &mut Connection,
         return;
     }
     if connection.attempts != 0 && any_failed(connection) {
-        tell(pid, connection, descriptor, 0);
+        tell(pid, connection, descriptor, 0, 0);
     }
     if any_answered(connection) {
         forget_attempts(connection);
@@ -154,9 +159,32 @@ pub fn sent_opaquely(worker: &mut Worker, pid: u32, connection: &mut Connection,
 #[inline]
 pub fn made_opaquely(pid: u32, connection: &mut Connection, descriptor: u32) {
     if connection.made >= SERVER_ERROR {
-        tell(pid, connection, descriptor, connection.made);
+        tell(pid, connection, descriptor, connection.made, 0);
     }
     forget_attempts(connection);
+}
+
+/// nginx says a message about a client that has its answer's beginning: what follows may be missing.
+#[inline]
+pub fn said_late(pid: u32, connection: &mut Connection, descriptor: u32, message: &Message) {
+    if connection.status == 0 || connection.message == message.message {
+        return;
+    }
+    connection.message = message.message;
+    connection.message_errno = message.errno;
+    tell(pid, connection, descriptor, connection.status, flag::LATE);
+}
+
+/// A worker closes the connection of a client that has not closed it, and may wait for an answer.
+#[inline]
+pub fn cut(worker: &Worker, pid: u32, connection: &mut Connection, descriptor: u32) {
+    let waits = connection.phase == phase::ASKED
+        && connection.started_ns != 0
+        && connection.flags & flag::CLIENT_GONE == 0;
+    if waits {
+        adopt_signs(worker, connection);
+        tell(pid, connection, descriptor, 0, flag::CUT);
+    }
 }
 
 /// What went wrong on the way to an answer has nothing to do with the next one.
@@ -196,7 +224,21 @@ const fn adopt_signs(worker: &Worker, connection: &mut Connection) {
 #[inline]
 const fn any_failed(connection: &Connection) -> bool {
     let [a, b, c, d] = connection.statuses;
-    a >= SERVER_ERROR || b >= SERVER_ERROR || c >= SERVER_ERROR || d >= SERVER_ERROR
+    let [e, f, g, h] = connection.outcomes;
+    a >= SERVER_ERROR
+        || b >= SERVER_ERROR
+        || c >= SERVER_ERROR
+        || d >= SERVER_ERROR
+        || failed(e)
+        || failed(f)
+        || failed(g)
+        || failed(h)
+}
+
+/// Whether an attempt is known to have brought no answer.
+#[inline]
+const fn failed(end: u16) -> bool {
+    end != outcome::NONE && end != outcome::UNREAD
 }
 
 #[inline]
@@ -206,7 +248,7 @@ const fn any_answered(connection: &Connection) -> bool {
 }
 
 #[inline]
-fn tell(pid: u32, connection: &Connection, descriptor: u32, status: u16) {
+fn tell(pid: u32, connection: &Connection, descriptor: u32, status: u16, more: u16) {
     let Some(mut entry) = reserve_common::<Request>(Kind::Request) else {
         return;
     };
@@ -222,7 +264,7 @@ fn tell(pid: u32, connection: &Connection, descriptor: u32, status: u16) {
         (&raw mut (*record).status).write(status);
         (&raw mut (*record).attempts).write(connection.attempts);
         (&raw mut (*record).protocol).write(u16::from(connection.protocol));
-        (&raw mut (*record).flags).write(u16::from(connection.flags | opaque));
+        (&raw mut (*record).flags).write(u16::from(connection.flags | opaque) | more);
         (&raw mut (*record).statuses).write(connection.statuses);
         (&raw mut (*record).outcomes).write(connection.outcomes);
         (&raw mut (*record).started_ns).write(connection.started_ns);

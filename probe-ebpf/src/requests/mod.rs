@@ -74,14 +74,19 @@ pub fn asked_for_error(worker: &mut Worker, seen: &Seen, descriptor: u32) {
     }
 }
 
-/// `close(descriptor)`.
+/// `close(descriptor)`; `first` when it is known that the other side has not closed it before.
 #[inline]
-pub fn closed(worker: &mut Worker, pid: u32, descriptor: u32) {
+pub fn closed(worker: &mut Worker, pid: u32, descriptor: u32, first: bool) {
     let Some(connection) = workers::connection(pid, descriptor) else {
         return;
     };
     match connection.role {
-        role::CLIENT => accept::closed(worker, pid, connection),
+        role::CLIENT => {
+            accept::closed(worker, pid, connection);
+            if first {
+                client::cut(worker, pid, connection, descriptor);
+            }
+        }
         role::UPSTREAM => {
             worker.focus = connection.parent;
             if connection.phase == phase::NEW {

@@ -59,6 +59,26 @@ fn begin(worker: &Worker, pid: u32, connection: &mut Connection) {
     client.header_ns = 0;
 }
 
+/// Whether the client whose event is handled waits, and has not asked on this connection yet.
+#[inline]
+fn is_for_another(worker: &Worker, pid: u32, connection: &Connection) -> bool {
+    if worker.focus == 0 {
+        return false;
+    }
+    let Some(client) = workers::connection(pid, worker.focus - 1) else {
+        return false;
+    };
+    match client.role {
+        role::CLIENT => {
+            let is_same = connection.parent == worker.focus
+                && client.started_ns == connection.started_ns;
+            client.phase == phase::ASKED && !is_same
+        }
+        role::OPAQUE_CLIENT => client.attempts == 0,
+        _ => false,
+    }
+}
+
 /// Where an attempt's outcome is kept; the last place is that of all later ones.
 #[inline]
 const fn slot(attempt: u16) -> usize {
@@ -92,6 +112,12 @@ pub fn failed(worker: &mut Worker, pid: u32, connection: &mut Connection, why: u
 /// Notes how an attempt went, with its client or, when that is not known, for this turn.
 #[inline]
 fn note(worker: &mut Worker, pid: u32, connection: &Connection, status: u16, why: u16) {
+    let opaque = is_opaque(connection.protocol);
+    let why = if opaque && (why == outcome::CLOSED || why == outcome::GAVE_UP) {
+        outcome::UNREAD // what was said before that is not known
+    } else {
+        why
+    };
     let header_ns = if status == 0 {
         0
     } else {
@@ -115,6 +141,12 @@ fn note(worker: &mut Worker, pid: u32, connection: &Connection, status: u16, why
     }
 }
 
+/// Whether nobody can read what is said in a protocol.
+#[inline]
+const fn is_opaque(protocol: u8) -> bool {
+    protocol == protocol::TLS || protocol == protocol::GRPC
+}
+
 /// Bytes went to an upstream.
 #[inline]
 pub fn sent(worker: &mut Worker, seen: &Seen, connection: &mut Connection, buffer: u64) {
@@ -122,7 +154,15 @@ pub fn sent(worker: &mut Worker, seen: &Seen, connection: &mut Connection, buffe
         failed(worker, seen.pid, connection, seen.errno as u16);
         return;
     }
-    if seen.result <= 0 || connection.phase == phase::ASKED {
+    if seen.result <= 0 {
+        return;
+    }
+    if connection.phase == phase::ASKED {
+        // Nobody sees where an answer ends that cannot be read: another client asks then.
+        if is_opaque(connection.protocol) && is_for_another(worker, seen.pid, connection) {
+            begin(worker, seen.pid, connection);
+            note(worker, seen.pid, connection, 0, outcome::UNREAD);
+        }
         return;
     }
     let head = user::read::<[u8; 8]>(buffer).unwrap_or([0; 8]);
@@ -140,6 +180,9 @@ pub fn sent(worker: &mut Worker, seen: &Seen, connection: &mut Connection, buffe
     connection.protocol = spoken;
     connection.length = 0;
     connection.phase = phase::ASKED;
+    if is_opaque(spoken) {
+        note(worker, seen.pid, connection, 0, outcome::UNREAD);
+    }
 }
 
 /// Bytes came from an upstream, or its end.
@@ -156,7 +199,7 @@ pub fn received(worker: &mut Worker, seen: &Seen, connection: &mut Connection, b
         failed(worker, seen.pid, connection, outcome::CLOSED);
         return;
     }
-    if connection.protocol == protocol::TLS || connection.protocol == protocol::GRPC {
+    if is_opaque(connection.protocol) {
         return;
     }
     // An answer's head may come in pieces, which nginx reads one behind the other.

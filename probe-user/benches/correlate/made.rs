@@ -159,6 +159,8 @@ impl Made {
                 client: Some(client.clone()),
                 upstream: asked.clone(),
                 file: None,
+                subrequest: None,
+                words: None,
             }))));
         }
         // Half the logs are in combined form.

@@ -58,11 +58,13 @@ pub enum Field {
     Referer,
     /// `$http_user_agent`
     UserAgent,
+    /// `$upstream_cache_status`
+    UpstreamCacheStatus,
 }
 
 impl Field {
     /// Every field.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Status,
         Self::UpstreamStatus,
         Self::UpstreamAddr,
@@ -89,6 +91,7 @@ impl Field {
         Self::BodyBytesSent,
         Self::Referer,
         Self::UserAgent,
+        Self::UpstreamCacheStatus,
     ];
 
     /// The position of its value in an entry: below [`SLOTS`].
@@ -146,6 +149,7 @@ pub(super) fn variable(name: &[u8]) -> (Option<Field>, Grammar) {
         b"req_id" => (F::RequestId, G::Text),
         b"http_referer" => (F::Referer, G::Text),
         b"http_user_agent" => (F::UserAgent, G::Text),
+        b"upstream_cache_status" => (F::UpstreamCacheStatus, G::Text),
         _ => return (None, G::Text),
     };
     (Some(field), grammar)

@@ -36,6 +36,10 @@ pub enum How {
     Exhausted,
     /// No upstream had a part in it.
     Nginx,
+    /// nginx failed by itself after an upstream's good answer, which nothing replaces.
+    AfterAnswer,
+    /// The answer came out of nginx's cache.
+    Cached,
     /// The format does not hold `$upstream_status`, or an equivalent.
     Untold,
 }
@@ -45,7 +49,7 @@ impl How {
     #[must_use]
     pub const fn cause(self) -> Cause {
         match self {
-            Self::Upstream => Cause::UpstreamResponse,
+            Self::Upstream | Self::Cached => Cause::UpstreamResponse,
             Self::Intercepted => Cause::UpstreamIntercepted,
             Self::Masked => Cause::UpstreamMasked,
             Self::NoConnection => Cause::UpstreamRefused,
@@ -55,6 +59,7 @@ impl How {
             | Self::UpstreamOrNginx
             | Self::Exhausted
             | Self::Nginx
+            | Self::AfterAnswer
             | Self::Untold => Cause::Unknown,
         }
     }
@@ -75,6 +80,8 @@ impl How {
             }
             Self::Exhausted => "nginx ran out of something on the way to an upstream",
             Self::Nginx => "nginx itself, no upstream had a part in it",
+            Self::AfterAnswer => "nginx itself, after an upstream had answered well",
+            Self::Cached => "out of the cache: the upstream had answered so before",
             Self::Untold => "this format does not tell",
         }
     }
@@ -83,6 +90,9 @@ impl How {
 /// How a response with `status`, 500 or above, failed.
 #[must_use]
 pub fn failed(entry: &Entry<'_>, status: u16, escape: Escape) -> How {
+    if is_cached(entry) {
+        return How::Cached;
+    }
     if entry.get(Field::UpstreamStatus).is_none() {
         return without_status(entry, escape);
     }
@@ -105,8 +115,21 @@ pub fn failed(entry: &Entry<'_>, status: u16, escape: Escape) -> How {
     match same {
         // `502 : 200`: an `error_page` asked another upstream and kept the status.
         Some(at) if number == status || redirected_after(entry, at) => answered(entry, status, at),
+        _ if number < FIRST_REPLACED => How::AfterAnswer,
         _ => How::Intercepted,
     }
+}
+
+/// Statuses below are never replaced (`ngx_http_upstream_intercept_errors`).
+const FIRST_REPLACED: u16 = 300;
+
+/// Whether the answer was in the cache (`ngx_http_upstream_cache_status`), asked for again or not.
+fn is_cached(entry: &Entry<'_>) -> bool {
+    let status = entry.get(Field::UpstreamCacheStatus);
+    matches!(
+        status,
+        Some(b"HIT" | b"STALE" | b"UPDATING" | b"REVALIDATED")
+    )
 }
 
 /// The kind of a status that both the client and the attempt at `at` had.

@@ -30,6 +30,8 @@ pub struct Effective {
     pub limit_conn: Limits,
     /// Lua that runs for each request, besides content handlers.
     pub lua: LuaPhases,
+    /// Answers of what is behind nginx are kept and may be given again (`proxy_cache` and its kin).
+    pub caches: bool,
     intercepts: Intercepts,
 }
 
@@ -83,6 +85,13 @@ impl LuaPhases {
         self.0 == 0
     }
 
+    /// Whether one of them may answer in the place of what would: those before the content.
+    #[must_use]
+    pub fn may_answer(self) -> bool {
+        self.names()
+            .any(|name| name.ends_with("rewrite_by_lua") || name == "access_by_lua")
+    }
+
     /// The phases, as their directives are named: `access_by_lua` …
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         Self::NAMES
@@ -131,6 +140,7 @@ pub(super) struct Own {
     pub(super) limit_req_status: Option<u16>,
     pub(super) limit_conn_status: Option<u16>,
     pub(super) lua: LuaPhases,
+    pub(super) caches: Option<bool>,
     intercepts: Intercepts,
 }
 
@@ -158,6 +168,7 @@ pub(super) struct Numbers {
     limit_req_status: u16,
     limit_conn_status: u16,
     lua: LuaPhases,
+    caches: bool,
     intercepts: Intercepts,
 }
 
@@ -200,6 +211,7 @@ impl Merger {
             limit_req_status: 503,
             limit_conn_status: 503,
             lua: LuaPhases::default(),
+            caches: false,
             intercepts: Intercepts::default(),
         }
     }
@@ -232,6 +244,7 @@ impl Merger {
         merged.limit_req_status = own.limit_req_status.unwrap_or(outer.limit_req_status);
         merged.limit_conn_status = own.limit_conn_status.unwrap_or(outer.limit_conn_status);
         merged.lua.0 |= own.lua.0;
+        merged.caches = own.caches.unwrap_or(outer.caches);
         let Intercepts { on, set } = own.intercepts;
         merged.intercepts.on = (outer.intercepts.on & !set) | on;
         merged
@@ -266,6 +279,7 @@ impl Merger {
                 status: numbers.limit_conn_status,
             },
             lua: numbers.lua,
+            caches: numbers.caches,
             intercepts: numbers.intercepts,
         });
         self.known.insert(numbers, Arc::clone(&effective));

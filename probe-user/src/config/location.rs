@@ -21,6 +21,8 @@ pub struct Level {
     pub handler: Option<Handler>,
     /// The first `return` outside `if`: nothing else answers then, unless a `rewrite` is before it.
     pub returns: Option<Return>,
+    /// `try_files … =CODE`: the status where none of the files is there.
+    pub none_found: Option<u16>,
     /// The locations, `if` and `limit_except` blocks within, in order.
     pub locations: Vec<Location>,
     /// Until inheritance is applied.
@@ -78,6 +80,7 @@ impl Level {
             effective: Arc::clone(effective),
             handler: None,
             returns: None,
+            none_found: None,
             locations: Vec::new(),
             own: None,
         }
@@ -99,6 +102,10 @@ impl Level {
         match name {
             b"return" if self.returns.is_none() => {
                 self.returns = Some(Return::of(words, pool).ok_or_else(|| odd(words))?);
+            }
+            b"try_files" => {
+                let code = words.arguments().last().and_then(|last| last.strip_prefix(b"="));
+                self.none_found = code.and_then(number);
             }
             b"stub_status" => self.handler = Some(Handler::StubStatus),
             b"content_by_lua" | b"content_by_lua_file" | b"content_by_lua_block" => {
@@ -172,6 +179,14 @@ pub(super) fn inherited(
         let on = switch(first).ok_or_else(|| odd(words))?;
         if let Some(own) = own(level, pool) {
             own.intercept(protocol, on);
+        }
+        return Ok(());
+    }
+    if let Some(prefix) = name.strip_suffix(b"_cache")
+        && Protocol::of_prefix(prefix).is_some()
+    {
+        if let Some(own) = own(level, pool) {
+            own.caches = Some(first != b"off");
         }
         return Ok(());
     }

@@ -90,10 +90,15 @@ impl Case {
                     || self.status < 500
             }
             error_log::Answer::Fails => true,
-            error_log::Answer::Unharmed => class.cause.is_some(),
+            error_log::Answer::Unharmed => class.cause.is_some() || class.says_words(),
             error_log::Answer::NoAnswer => false,
         };
         fits && self.takes_notes()
+    }
+
+    /// A message is about it. Words that no class knows come beside what can be said of it.
+    fn count_note(&mut self, note: &Noted) {
+        self.noted += usize::from(!note.class.says_words());
     }
 
     /// Whether it has not as many messages as can be about it.

@@ -51,6 +51,9 @@ pub struct Evidence {
     pub what: String,
     /// How often.
     pub count: u64,
+    /// One of them in nginx's own words, where it said any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample: Option<String>,
 }
 
 /// An incident as it is written.
@@ -195,10 +198,12 @@ impl Run {
             if let Some(old) = same {
                 old.time = old.time.max(time);
                 old.count += new.count;
+                old.sample = old.sample.take().or(new.sample);
             } else if known.len() < MAX_EVIDENCE {
                 known.push(new);
             } else if let Some(last) = known.last_mut() {
                 "and others".clone_into(&mut last.what);
+                last.sample = None;
                 last.time = last.time.max(time);
                 last.count += new.count;
             }
@@ -224,6 +229,7 @@ impl Run {
             source: "access_log",
             what: format!("HTTP {code} logged within 2 s of a death, not proven to be its doing"),
             count: *count,
+            sample: None,
         });
         incident.evidence.extend(nearby);
         let suspects = self.suspects.named().into_iter();
@@ -234,6 +240,7 @@ impl Run {
                 source: "requests",
                 what,
                 count,
+                sample: None,
             }));
         incident.summary = summary::of_incident(&incident);
         incident.advice = advice(incident.cause, &self.subjects);

@@ -51,11 +51,11 @@ impl Notes {
         instance: &Instance,
         key: u64,
         now: Time,
-        wanted: impl Fn(&Noted) -> bool,
+        wanted: impl Fn(Time, &Noted) -> bool,
     ) -> Option<Noted> {
         let of = (instance.clone(), key);
         let kept = self.by_request.get_mut(&of)?;
-        let fits = |(time, note): &(Time, Noted)| now.since(*time) <= BEFORE && wanted(note);
+        let fits = |(time, note): &(Time, Noted)| now.since(*time) <= BEFORE && wanted(*time, note);
         let at = kept.iter().take(MAX_LOOKS).position(fits)?;
         let (_, note) = kept.remove(at)?;
         self.kept -= 1;
@@ -110,6 +110,8 @@ mod tests {
             client: None,
             upstream: None,
             file: None,
+            subrequest: None,
+            words: None,
         };
         for taken in [true, false] {
             let mut notes = Notes::default();
@@ -117,7 +119,7 @@ mod tests {
                 let time = Time(n);
                 notes.keep(time, &instance, note.clone());
                 if taken {
-                    assert!(notes.take(&instance, 0, time, |_| true).is_some());
+                    assert!(notes.take(&instance, 0, time, |_, _| true).is_some());
                 }
                 notes.expire(time);
             }

@@ -1,8 +1,10 @@
 //! From what was seen of a failed answer to its cause: a table, read from the top.
 //!
-//! The first rule of which one proof is whole, and nothing speaks against it, gives the cause. What
-//! the kernel saw of the answer itself stands before what logs say of it, and both before what a
-//! message says, which may be about an earlier attempt of the same request.
+//! The first rule of which one proof is whole, and nothing speaks against it, gives the cause. Why
+//! nginx failed by itself it says; where it does, that stands before what an attempt at an upstream
+//! did that it may have made on the way (for `auth_request`, a mirror, a part of the answer). Of the
+//! rest, what the kernel saw of the answer itself stands before what logs say of it, and both before
+//! what a message says of an upstream, which may be about an earlier attempt of the same request.
 
 #[allow(
     clippy::enum_glob_use,
@@ -26,14 +28,13 @@ pub(super) struct Rule {
     pub never: &'static [Sign],
 }
 
-/// The answer is the upstream's, or stands in the place of one: nginx did not fail by itself.
+/// The answer is the upstream's own, or hides its failure: nginx did not fail by itself.
 const UPSTREAMS: &[Sign] = &[
     PassedOn,
-    Replaced,
     Masked,
     LoggedPassedOn,
-    LoggedReplaced,
     LoggedMasked,
+    LoggedCached,
 ];
 const OWN: &[Sign] = &[Own, Made, LoggedOwn, LoggedExhausted];
 
@@ -59,6 +60,10 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::LuaError,          &[&[SaidLua]],                                    OWN,           &[]),
     // A good beginning of an answer that turned out to be none.
     rule(Cause::UpstreamClosed,    &[&[SaidClosed, Made, PassedOn], &[SaidClosed, Made, Replaced]], &[LoggedClosed], &[]),
+    rule(Cause::UpstreamClosed,    &[&[SaidClosed, Made, Own], &[SaidClosed, Late]], &[LoggedClosed], &[]),
+    rule(Cause::UpstreamTimeout,   &[&[SaidTimeout, Late]],                          &[LoggedTimedOut], &[]),
+    // The answer of a limit may be one page or another, as long as it is that answer.
+    rule(Cause::Limited,           &[&[SaidLimit, Made]],                            OWN,           &[]),
     // Something ran out.
     rule(Cause::FdExhaustion,      &[&[Own, NoDescriptor], &[SaidDescriptor]],       OWN,           UPSTREAMS),
     rule(Cause::DiskFull,          &[&[Own, NoSpace], &[SaidSpace]],                 OWN,           UPSTREAMS),
@@ -69,8 +74,13 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::ConfigError,       &[&[SaidConfig]],                                 OWN,           UPSTREAMS),
     rule(Cause::PermissionDenied,  &[&[SaidPermission]],                             OWN,           UPSTREAMS),
     rule(Cause::Limited,           &[&[SaidLimit]],                                  OWN,           UPSTREAMS),
+    rule(Cause::ModuleError,       &[&[SaidModule]],                                 OWN,           UPSTREAMS),
+    rule(Cause::DeniedByRule,      &[&[SaidRule]],                                   OWN,           UPSTREAMS),
     // The upstream's status, and what became of it.
     rule(Cause::UpstreamResponse,  &[&[PassedOn]],                                   &[LoggedPassedOn, LoggedEither], &[]),
+    // Of an upstream that cannot be read: what nginx did not make it passed on.
+    rule(Cause::UpstreamResponse,  &[&[Unread, NotMade]],                            &[LoggedPassedOn, LoggedEither], &[]),
+    rule(Cause::UpstreamResponse,  &[&[LoggedCached], &[Own, NotMade, Cached]],      &[],           &[SaidOther]),
     rule(Cause::UpstreamIntercepted, &[&[Replaced]],                                 &[LoggedReplaced], &[]),
     rule(Cause::UpstreamMasked,    &[&[Masked]],                                     &[LoggedMasked], &[]),
     // The upstream's failure, by what became of the connection.
@@ -89,11 +99,13 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::UpstreamTimeout,   &[&[SaidTimeout]],                                &[LoggedNoAnswer, LoggedEither], &[]),
     rule(Cause::UpstreamClosed,    &[&[SaidClosed]],                                 &[LoggedNoAnswer, LoggedEither], &[]),
     // nginx says why each time that it answers for an upstream: it said nothing, so it did not.
-    rule(Cause::UpstreamResponse,  &[&[Unseen], &[LoggedEither, Silent]],            &[],           &[Made]),
+    rule(Cause::UpstreamResponse,  &[&[Unseen], &[Unread, Silent], &[LoggedEither, Silent]], &[],     &[Made]),
     // A call failed, and no message says more.
     rule(Cause::PermissionDenied,  &[&[Own, NoPermission]],                          OWN,           &[]),
     // nginx says why each time that it fails by itself, and not when it does as it was told.
     rule(Cause::ConfigResponse,    &[&[Own, Configured, Silent], &[LoggedOwn, Configured, Silent]], &[Made], &[LoggedExhausted]),
+    // A script may answer as it likes, and say what it likes.
+    rule(Cause::ScriptResponse,    &[&[Own, Scripted, Silent], &[Own, Scripted, SaidOther], &[LoggedOwn, Scripted, Silent], &[LoggedOwn, Scripted, SaidOther]], &[], &[LoggedExhausted]),
 ];
 
 /// A cause, and how sure it is.

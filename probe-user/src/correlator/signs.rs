@@ -4,7 +4,7 @@ use super::Cause;
 use crate::{
     access_log::how::How,
     error_log::Class,
-    facts::{Logged, Sources},
+    facts::{Logged, Served, Sources},
     requests::{Answer, Origin},
 };
 
@@ -31,6 +31,14 @@ pub(super) enum Sign {
     Own,
     /// nginx itself began an error answer with that status.
     Made,
+    /// nginx began none, which would have been seen.
+    NotMade,
+    /// An upstream was asked whose answers nobody can read.
+    Unread,
+    /// The answer began well, and ended too early or did not end.
+    Late,
+    /// nginx closed the connection and sent nothing.
+    Cut,
     /// A call failed for want of a descriptor.
     NoDescriptor,
     /// A call failed for want of space on a disk.
@@ -50,6 +58,10 @@ pub(super) enum Sign {
     SaidConfig,
     SaidPermission,
     SaidLimit,
+    SaidModule,
+    SaidRule,
+    /// A message that no class knows, or that a script wrote.
+    SaidOther,
     SaidRefused,
     SaidTimeout,
     SaidClosed,
@@ -70,11 +82,17 @@ pub(super) enum Sign {
     LoggedExhausted,
     /// No upstream had a part in it.
     LoggedOwn,
+    /// It came from a cache.
+    LoggedCached,
     /// The format does not tell.
     LoggedUntold,
     // The configuration.
     /// It may answer such a request with that very status.
     Configured,
+    /// A cache may answer such a request.
+    Cached,
+    /// A script answers such a request.
+    Scripted,
 }
 
 /// A set of signs.
@@ -123,26 +141,17 @@ impl Seen {
 }
 
 /// What the kernel half's record of an answer says, that was sent with `status`.
-pub(super) fn of_answer(answer: &Answer, status: u16, logged: Option<&Logged>) -> Signs {
+pub(super) fn of_answer(
+    answer: &Answer,
+    status: u16,
+    logged: Option<&Logged>,
+    sources: Sources,
+) -> Signs {
     let mut signs = Signs::default();
-    // Of a client that speaks HTTP/2, attempts may be another request's: a line that tells is better.
-    let told = logged.is_some_and(|logged| logged.how != How::Untold);
-    let origin = if answer.opaque && told && !answer.attempts.is_empty() {
-        None
-    } else if answer.opaque && answer.status.is_none() {
-        let theirs = answer.attempts.last().and_then(|last| last.status());
-        // What the log has is another status than the upstream's.
-        let replaced = logged.is_some() && theirs.is_some_and(|theirs| theirs != status);
-        Some(match answer.origin() {
-            Origin::Unseen if replaced => Origin::Intercepted,
-            origin => origin,
-        })
-    } else {
-        Some(answer.origin())
-    };
-    signs = match origin {
+    signs = match origin(answer, status, logged) {
         Some(Origin::Upstream) => signs.with(Sign::PassedOn),
         Some(Origin::Unseen) => signs.with(Sign::Unseen),
+        Some(Origin::Unread) => signs.with(Sign::Unread),
         Some(Origin::Intercepted) => signs.with(Sign::Replaced),
         Some(Origin::Masked) => signs.with(Sign::Masked),
         Some(Origin::Refused) => signs.with(Sign::Refused),
@@ -151,8 +160,21 @@ pub(super) fn of_answer(answer: &Answer, status: u16, logged: Option<&Logged>) -
         Some(Origin::Own) => signs.with(Sign::Own),
         Some(Origin::Saved) | None => signs,
     };
+    let failed = status >= SERVER_ERROR;
     if answer.made == Some(status) {
         signs = signs.with(Sign::Made);
+    } else if failed && answer.made.is_none() && sources.messages && !answer.opaque {
+        signs = signs.with(Sign::NotMade);
+        // It is one of theirs, then.
+        if answer.attempts.iter().any(|one| one.status() == Some(status)) {
+            signs = signs.with(Sign::PassedOn);
+        }
+    }
+    if answer.late {
+        signs = signs.with(Sign::Late);
+    }
+    if answer.cut {
+        signs = signs.with(Sign::Cut);
     }
     signs = match answer.failed {
         Some((_, "EMFILE" | "ENFILE")) => signs.with(Sign::NoDescriptor),
@@ -163,8 +185,38 @@ pub(super) fn of_answer(answer: &Answer, status: u16, logged: Option<&Logged>) -
     };
     match answer.explained() {
         Some(message) => signs.and(of_class(message.class)),
+        None if answer.says_words() => signs.with(Sign::SaidOther),
         None => signs,
     }
+}
+
+/// Whose an answer was; nothing where a line of the access log knows better.
+fn origin(answer: &Answer, status: u16, logged: Option<&Logged>) -> Option<Origin> {
+    if answer.late {
+        return None;
+    }
+    if !answer.opaque {
+        return Some(answer.origin());
+    }
+    // Of a client that speaks HTTP/2, attempts may be another request's: a line that tells is better.
+    let told = logged.is_some_and(|logged| logged.how != How::Untold);
+    if told && !answer.attempts.is_empty() {
+        return None;
+    }
+    if answer.made == Some(status) {
+        // What nginx made it did not pass on.
+        return Some(match answer.origin_of(status) {
+            Origin::Upstream => Origin::Own,
+            origin => origin,
+        });
+    }
+    let theirs = answer.attempts.last().and_then(|last| last.status());
+    // What the log has is another status than the upstream's.
+    let replaced = logged.is_some() && theirs.is_some_and(|theirs| theirs != status);
+    Some(match answer.origin() {
+        Origin::Unseen if replaced => Origin::Intercepted,
+        origin => origin,
+    })
 }
 
 /// What a line of the access log says.
@@ -179,13 +231,14 @@ pub(super) const fn of_how(how: How) -> Signs {
         How::NoAnswer => Sign::LoggedNoAnswer,
         How::UpstreamOrNginx => Sign::LoggedEither,
         How::Exhausted => Sign::LoggedExhausted,
-        How::Nginx => Sign::LoggedOwn,
+        How::Nginx | How::AfterAnswer => Sign::LoggedOwn,
+        How::Cached => Sign::LoggedCached,
         How::Untold => Sign::LoggedUntold,
     })
 }
 
 /// What a message for the error log says.
-pub(super) const fn of_class(class: &Class) -> Signs {
+pub(super) fn of_class(class: &Class) -> Signs {
     let said = match class.cause {
         Some(Cause::AuthRequest) => Sign::SaidAuth,
         Some(Cause::LuaError) => Sign::SaidLua,
@@ -200,19 +253,34 @@ pub(super) const fn of_class(class: &Class) -> Signs {
         Some(Cause::UpstreamRefused) => Sign::SaidRefused,
         Some(Cause::UpstreamTimeout) => Sign::SaidTimeout,
         Some(Cause::UpstreamClosed) => Sign::SaidClosed,
+        Some(Cause::ModuleError) => Sign::SaidModule,
+        Some(Cause::DeniedByRule) => Sign::SaidRule,
+        None if class.says_words() => Sign::SaidOther,
         _ => return Signs(0),
     };
     Signs(0).with(said)
 }
 
-/// What follows from there being no message, and from what the configuration says.
-pub(super) fn inferred(sources: Sources, said: bool, configured: bool) -> Signs {
+/// What follows from there being no message, and from what the configuration says of the place.
+pub(super) fn inferred(sources: Sources, said: bool, made: bool, served: &Served) -> Signs {
     let mut signs = Signs::default();
     if !said && (sources.messages || sources.error_log) {
         signs = signs.with(Sign::Silent);
     }
-    if configured {
-        signs = signs.with(Sign::Configured);
+    // What a condition says may be so or not, and nothing tells whether it was: what else answers
+    // there must be ruled out.
+    let others = !served.certain && (served.scripted || !made && (served.opaque || served.cached));
+    let configured = served.place.is_some() && !others;
+    for (holds, sign) in [
+        (configured, Sign::Configured),
+        (served.cached, Sign::Cached),
+        (served.scripted && served.place.is_none(), Sign::Scripted),
+    ] {
+        if holds {
+            signs = signs.with(sign);
+        }
     }
     signs
 }
+
+const SERVER_ERROR: u16 = 500;

@@ -8,6 +8,7 @@ use crate::{
     access_log::how::How,
     clock::Time,
     errnos::Failure,
+    error_log,
     facts::{
         Dropped, Logged, MasterExit, Memory, Noted, Reason, Reload, Sender, Sources, WorkerExit,
     },
@@ -101,8 +102,16 @@ pub(super) fn of_note(note: &Noted) -> Evidence {
         (Some(upstream), None) => format!(", {upstream}"),
         (None, None) => String::new(),
     };
-    let what = format!("[{}] {}{errno}{about}", note.level.name(), note.class.means);
-    seen("error_log", what)
+    let means = if *note.class == error_log::OTHER {
+        "a message that is in no class"
+    } else {
+        note.class.means
+    };
+    let what = format!("[{}] {means}{errno}{about}", note.level.name());
+    Evidence {
+        sample: note.words.clone(),
+        ..seen("error_log", what)
+    }
 }
 
 /// What the configuration says.
@@ -244,7 +253,10 @@ pub(super) fn of_incident(incident: &Incident) -> String {
                 // What leaves no response: a connection that was dropped, or not taken.
                 Some(first) if without => format!("{} × {}", first.count, first.what),
                 Some(first) if cause != Cause::Unknown => format!("{failed}: {}", first.what),
-                _ => format!("{failed} that no evidence explains"),
+                _ => match pieces.iter().find_map(|piece| piece.sample.as_ref()) {
+                    Some(words) => format!("{failed}, of which nginx says: {words}"),
+                    None => format!("{failed} that no evidence explains"),
+                },
             }
         }
     }
@@ -314,6 +326,7 @@ pub(super) fn seen(source: &'static str, what: String) -> Evidence {
         source,
         what,
         count: 1,
+        sample: None,
     }
 }
 

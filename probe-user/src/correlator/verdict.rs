@@ -12,9 +12,9 @@ use super::{
 use crate::{
     clock::Time,
     error_log,
-    facts::{Instance, Noted, Sources},
+    facts::{Instance, Noted, Served, Sources},
     records::Response,
-    requests::{Attempt, End},
+    requests::{Attempt, End, RequestLine},
 };
 
 /// A failed answer with its cause.
@@ -37,17 +37,13 @@ impl Correlator {
     pub(super) fn seen(&self, case: &Case, sources: Sources) -> Seen {
         let answer = case.answer.as_deref();
         let logged = case.logged.as_deref();
-        let note = last_note(case);
-        let said = !case.notes.is_empty() || answer.is_some_and(|a| a.explained().is_some());
-        let request = answer
-            .and_then(|answer| answer.request.as_ref())
-            .or_else(|| logged.and_then(|logged| logged.request.as_ref()));
-        let configured = self.returns.get(&case.instance).is_some_and(|returns| {
-            request.is_some_and(|request| returns.answers(&request.path, case.status).is_some())
-        });
+        let note = told_note(case);
+        let said = !case.notes.is_empty()
+            || answer.is_some_and(|answer| answer.explained().is_some() || answer.says_words());
+        let made = answer.is_some_and(|answer| answer.made == Some(case.status));
         Seen {
             kernel: answer
-                .map(|answer| signs::of_answer(answer, case.status, logged))
+                .map(|answer| signs::of_answer(answer, case.status, logged, sources))
                 .unwrap_or_default(),
             error_log: note
                 .map(|note| signs::of_class(note.class))
@@ -55,8 +51,16 @@ impl Correlator {
             access_log: logged
                 .map(|logged| signs::of_how(logged.how))
                 .unwrap_or_default(),
-            inferred: signs::inferred(sources, said, configured),
+            inferred: signs::inferred(sources, said, made, &self.served(case)),
         }
+    }
+
+    /// What the configuration says of where the request was served.
+    fn served(&self, case: &Case) -> Served {
+        let returns = self.returns.get(&case.instance);
+        let served = returns.zip(request(case));
+        let served = served.map(|(returns, request)| returns.serve(&request.path, case.status));
+        served.unwrap_or_default()
     }
 
     pub(super) fn verdict(&self, case: &Case, judged: Judged) -> Verdict {
@@ -73,7 +77,7 @@ impl Correlator {
         let sources = self.sources(&case.instance);
         // What a message alone has told of is evidence already.
         let told = |note: &&Noted| !told_by_messages_alone(sources, note);
-        if let Some(note) = last_note(case).filter(told) {
+        if let Some(note) = told_note(case).filter(told) {
             pieces.push(summary::of_note(note));
             seen_by.push("error_log");
         }
@@ -84,22 +88,15 @@ impl Correlator {
         }
         let answer = case.answer.as_deref();
         let logged = case.logged.as_deref();
-        let upstream = answer
-            .and_then(|answer| answer.upstream.clone())
-            .or_else(|| logged.and_then(|logged| logged.upstream.clone()));
-        let request = answer
-            .and_then(|answer| answer.request.as_ref())
-            .or_else(|| logged.and_then(|logged| logged.request.as_ref()));
-        let place = request.and_then(|request| {
-            let returns = self.returns.get(&case.instance)?;
-            returns.answers(&request.path, case.status)
-        });
+        let note = told_note(case);
+        let upstream = upstream(case, judged.cause);
+        let request = request(case);
+        let place = self.served(case).place;
         let place = place.filter(|_| judged.cause == Cause::ConfigResponse);
         if let Some(place) = &place {
             pieces.insert(0, summary::of_place(place, case.status));
         }
         let line = request.map(|request| format!("{} {}", request.method, request.path));
-        let note = last_note(case);
         let attempt = answer.and_then(|answer| answer.attempts.last());
         let unconnected = upstream
             .as_deref()
@@ -144,8 +141,38 @@ pub(super) fn file_of(note: &Noted) -> Option<&str> {
     note.file.as_deref().map(summary::without_number)
 }
 
-/// The message that tells of the failure itself, and not of an earlier attempt.
-fn last_note(case: &Case) -> Option<&Noted> {
+/// The request, from whoever knows it.
+fn request(case: &Case) -> Option<&RequestLine> {
+    let answer = case.answer.as_ref();
+    let logged = case.logged.as_ref();
+    (answer.and_then(|answer| answer.request.as_ref()))
+        .or_else(|| logged.and_then(|logged| logged.request.as_ref()))
+}
+
+/// The upstream that a failure is about, where it is about one.
+fn upstream(case: &Case, cause: Cause) -> Option<String> {
+    let of_upstream = matches!(
+        cause,
+        Cause::UpstreamResponse
+            | Cause::UpstreamIntercepted
+            | Cause::UpstreamMasked
+            | Cause::UpstreamRefused
+            | Cause::UpstreamTimeout
+            | Cause::UpstreamClosed
+    );
+    if !of_upstream {
+        return None;
+    }
+    let answer = case.answer.as_ref();
+    let logged = case.logged.as_ref();
+    let seen = answer.and_then(|answer| answer.about(case.status).map(str::to_owned));
+    seen.or_else(|| logged.and_then(|logged| logged.upstream.clone()))
+        .or_else(|| told_note(case).and_then(|note| note.upstream.clone()))
+}
+
+/// The message that tells of the failure itself, and not of an earlier attempt; else words that no
+/// class knows.
+fn told_note(case: &Case) -> Option<&Noted> {
     let tells = |note: &&Noted| match note.class.answer {
         error_log::Answer::Status(status) => {
             status == case.status || note.class.cause == Some(Cause::Limited)
@@ -153,5 +180,7 @@ fn last_note(case: &Case) -> Option<&Noted> {
         error_log::Answer::Fails => true,
         _ => note.class.cause.is_some(),
     };
-    case.notes.iter().rfind(tells)
+    let words = |note: &&Noted| note.class.says_words();
+    let notes = || case.notes.iter();
+    notes().rfind(tells).or_else(|| notes().rfind(words))
 }

@@ -107,6 +107,9 @@ fn incident(page: &mut Page, report: &Report, number: usize, one: &OfIncident) {
         };
         let head = format!("   {}  {:<11} ", clock(piece.time), piece.source);
         page.hanging(&head, &format!("{times}{}", piece.what));
+        if let Some(words) = &piece.sample {
+            page.hanging(&" ".repeat(head.chars().count()), &format!("“{words}”"));
+        }
     }
     for advice in &incident.advice {
         page.hanging("   → ", advice);

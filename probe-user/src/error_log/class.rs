@@ -49,6 +49,21 @@ pub struct Class {
     pub(super) rules: &'static [Rule],
 }
 
+impl Class {
+    /// Whether its messages are anybody's words about a request, of which this agent knows no more:
+    /// those of no class, and what scripts write.
+    #[must_use]
+    pub fn says_words(&self) -> bool {
+        const WORDS: [&str; 4] = [
+            "other",
+            "lua_message",
+            "lua_socket_error",
+            "lua_socket_failed",
+        ];
+        WORDS.contains(&self.name)
+    }
+}
+
 impl PartialEq for Class {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name

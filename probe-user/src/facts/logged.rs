@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::words;
 use crate::{
     access_log::{
         Entry, Escape, Field,
@@ -145,6 +146,12 @@ pub struct Noted {
     pub upstream: Option<String>,
     /// The file that it is about.
     pub file: Option<String>,
+    /// The subrequest's path, where it is about one.
+    #[serde(default)]
+    pub subrequest: Option<String>,
+    /// In nginx's own words, without what others may hide in them.
+    #[serde(default)]
+    pub words: Option<String>,
 }
 
 impl Noted {
@@ -153,7 +160,9 @@ impl Noted {
     #[must_use]
     pub fn of(line: &Line<'_>) -> Option<Self> {
         use crate::error_log::Answer;
-        let harmless = matches!(line.class.answer, Answer::Unharmed) && line.class.cause.is_none();
+        let words = line.class.says_words() && line.level <= Level::Error;
+        let harmless =
+            matches!(line.class.answer, Answer::Unharmed) && line.class.cause.is_none() && !words;
         let unheard = matches!(line.class.answer, Answer::NoAnswer) && line.class.cause.is_some();
         if harmless || line.client.is_none() && !unheard {
             return None;
@@ -168,6 +177,8 @@ impl Noted {
             client: line.client.map(text),
             upstream: line.upstream_address().map(text),
             file: line.path().map(text),
+            subrequest: line.subrequest.map(text),
+            words: words::of(line),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The failures with which a configuration answers by itself: `return` and `error_page`.
+//! What a configuration answers with by itself, and what else may answer in the same place.
 
 use std::collections::BTreeSet;
 
@@ -7,23 +7,42 @@ use serde::{Deserialize, Serialize};
 use crate::config::{
     Settings,
     error_page::PageStatus,
-    location::{Level, Location, LocationKind},
+    location::{Handler, Level, Location, LocationKind},
     server::Server,
 };
 
 /// Servers and locations that are kept; more is no real configuration.
 const MAX_PLACES: usize = 20_000;
 
-/// Which paths may be answered with which failing statuses because the configuration says so.
+/// Which paths may be answered with which failing statuses because the configuration says so, and
+/// where a cache or a script answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Returns {
     servers: Vec<OfServer>,
+}
+
+/// What is known of the places that may serve a path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// Where the configuration answers with the status, in words.
+    pub place: Option<String>,
+    /// Nothing else answers there, whatever the request.
+    pub certain: bool,
+    /// What answers there otherwise cannot be read: it is asked through TLS.
+    pub opaque: bool,
+    /// A cache may answer.
+    pub cached: bool,
+    /// A script may answer.
+    pub scripted: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct OfServer {
     /// For every path.
     everywhere: BTreeSet<u16>,
+    /// Where no location matches.
+    #[serde(default)]
+    own: Says,
     locations: Vec<OfLocation>,
 }
 
@@ -31,7 +50,21 @@ struct OfServer {
 struct OfLocation {
     kind: Kind,
     pattern: String,
+    /// It may answer so: within `if`, or for an error.
     codes: BTreeSet<u16>,
+    #[serde(default)]
+    says: Says,
+}
+
+/// What answers at one place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct Says {
+    /// The status of each answer, whatever is asked for.
+    always: Option<u16>,
+    opaque: bool,
+    cached: bool,
+    scripted: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,13 +89,23 @@ impl Returns {
         }
     }
 
-    /// Where a request for this path may be answered so, in words. A regular expression is taken to
-    /// match, and of several servers any may be meant.
+    /// What is known of where a request for this path is served that was answered so. A regular
+    /// expression is taken to match, and of several servers any may be meant.
     #[must_use]
-    pub fn answers(&self, path: &str, status: u16) -> Option<String> {
-        self.servers
-            .iter()
-            .find_map(|server| server.answers(path, status))
+    pub fn serve(&self, path: &str, status: u16) -> Served {
+        let mut all = Served::default();
+        for server in &self.servers {
+            let one = server.serve(path, status);
+            // The server that answers so for certain is the one that did.
+            if one.certain && !all.certain {
+                return one;
+            }
+            all.opaque |= one.opaque && one.place.is_some();
+            all.cached |= one.cached;
+            all.scripted |= one.scripted;
+            all.place = all.place.or(one.place);
+        }
+        all
     }
 }
 
@@ -70,6 +113,7 @@ impl OfServer {
     fn of(server: &Server, left: &mut usize) -> Self {
         let mut all = Self {
             everywhere: own_codes(&server.level),
+            own: Says::of(&server.level),
             locations: Vec::new(),
         };
         all.add(&server.level.locations, None, left);
@@ -89,10 +133,17 @@ impl OfServer {
                 LocationKind::Prefix | LocationKind::NoRegex => Kind::Prefix,
                 LocationKind::Regex | LocationKind::RegexNoCase => Kind::Regex,
                 LocationKind::If | LocationKind::LimitExcept => {
-                    match outer.and_then(|outer| self.locations.get_mut(outer)) {
-                        Some(outer) => outer.codes.extend(codes),
-                        None => self.everywhere.extend(codes),
-                    }
+                    let says = match outer.and_then(|outer| self.locations.get_mut(outer)) {
+                        Some(outer) => {
+                            outer.codes.extend(codes);
+                            &mut outer.says
+                        }
+                        None => {
+                            self.everywhere.extend(codes);
+                            &mut self.own
+                        }
+                    };
+                    says.may(&Says::of(&location.level));
                     self.add(&location.level.locations, outer, left);
                     continue;
                 }
@@ -107,6 +158,7 @@ impl OfServer {
                 kind,
                 pattern: location.pattern.to_string(),
                 codes,
+                says: Says::of(&location.level),
             });
             let this = self.locations.len() - 1;
             self.add(&location.level.locations, Some(this), left);
@@ -114,24 +166,68 @@ impl OfServer {
     }
 
     fn says_anything(&self) -> bool {
-        !self.everywhere.is_empty() || self.locations.iter().any(|one| !one.codes.is_empty())
+        let says = |says: &Says| *says != Says::default();
+        let location = |one: &OfLocation| !one.codes.is_empty() || says(&one.says);
+        !self.everywhere.is_empty() || says(&self.own) || self.locations.iter().any(location)
     }
 
-    fn answers(&self, path: &str, status: u16) -> Option<String> {
-        if self.everywhere.contains(&status) {
-            return Some("the server".to_owned());
+    fn serve(&self, path: &str, status: u16) -> Served {
+        let location = self.location(path, status);
+        let says = location.map_or(&self.own, |one| &one.says);
+        let always = says.always.or(self.own.always);
+        let mut served = Served {
+            certain: always == Some(status),
+            opaque: says.opaque,
+            cached: says.cached,
+            scripted: says.scripted,
+            place: None,
+        };
+        let here = location.filter(|one| one.codes.contains(&status));
+        if let Some(here) = here {
+            served.place = Some(here.words());
+        } else if self.everywhere.contains(&status) {
+            served.place = Some("the server".to_owned());
         }
-        let says = |location: &&OfLocation| location.codes.contains(&status);
+        served
+    }
+
+    /// The location that a request for this path is served by. A regular expression is taken to
+    /// match where it may answer so.
+    fn location(&self, path: &str, status: u16) -> Option<&OfLocation> {
         let locations = || self.locations.iter();
         let exact = |one: &&OfLocation| one.kind == Kind::Exact && one.pattern == path;
         if let Some(exact) = locations().find(exact) {
-            return Some(exact).filter(says).map(OfLocation::words);
+            return Some(exact);
         }
+        let says = |one: &&OfLocation| one.codes.contains(&status);
         let prefixes =
             locations().filter(|one| one.kind == Kind::Prefix && path.starts_with(&*one.pattern));
-        let longest = prefixes.max_by_key(|one| one.pattern.len()).filter(says);
+        let longest = prefixes.max_by_key(|one| one.pattern.len());
         let regex = || locations().find(|one| one.kind == Kind::Regex && says(one));
-        longest.or_else(regex).map(OfLocation::words)
+        longest.filter(says).or_else(regex).or(longest)
+    }
+}
+
+impl Says {
+    fn of(level: &Level) -> Self {
+        let handler = level.handler.as_ref();
+        let script = matches!(
+            handler,
+            Some(Handler::Lua | Handler::Module("js_content" | "perl"))
+        );
+        Self {
+            always: level.returns.as_ref().map(|returns| returns.code),
+            opaque: matches!(handler, Some(Handler::Pass(pass)) if pass.tls),
+            cached: level.effective.caches && matches!(handler, Some(Handler::Pass(_))),
+            scripted: script || level.effective.lua.may_answer(),
+        }
+    }
+
+    /// What is within a condition may answer as well.
+    const fn may(&mut self, other: &Self) {
+        self.opaque |= other.opaque;
+        self.cached |= other.cached;
+        self.scripted |= other.scripted;
     }
 }
 
@@ -155,7 +251,8 @@ fn own_codes(level: &Level) -> BTreeSet<u16> {
         PageStatus::Code(code) => Some(code),
         PageStatus::Keep | PageStatus::OfPage => None,
     });
-    returned.chain(pages).filter(|code| *code >= 500).collect()
+    let codes = returned.chain(pages).chain(level.none_found);
+    codes.filter(|code| *code >= 500).collect()
 }
 
 #[cfg(test)]
@@ -167,10 +264,12 @@ mod tests {
             kind: *kind,
             pattern: (*pattern).to_owned(),
             codes: [*code].into(),
+            says: Says::default(),
         });
         Returns {
             servers: vec![OfServer {
                 everywhere: everywhere.iter().copied().collect(),
+                own: Says::default(),
                 locations: locations.collect(),
             }],
         }
@@ -196,16 +295,16 @@ mod tests {
             ("/down/exactly", 503, false),
             ("/", 503, false),
         ] {
-            assert_eq!(returns.answers(path, status).is_some(), expected, "{path}");
+            assert_eq!(returns.serve(path, status).place.is_some(), expected, "{path}");
         }
     }
 
     #[test]
     fn what_is_for_every_path_and_what_may_match_counts() {
-        assert!(returns(&[], &[500]).answers("/x", 500).is_some());
+        assert!(returns(&[], &[500]).serve("/x", 500).place.is_some());
         let regex = returns(&[(Kind::Regex, "\\.php$", 500)], &[]);
         assert_eq!(
-            regex.answers("/x", 500).as_deref(),
+            regex.serve("/x", 500).place.as_deref(),
             Some("location ~ \\.php$")
         );
     }

@@ -21,6 +21,8 @@ pub enum Attempt {
     Ended(End),
     /// Nothing had come of it when the client was answered.
     Open,
+    /// It was asked in TLS or HTTP/2: what it answered cannot be read.
+    Unread,
 }
 
 /// How an attempt ended that brought no status.
@@ -48,6 +50,16 @@ impl Attempt {
             _ => None,
         }
     }
+
+    /// Whether it is known to have failed.
+    #[must_use]
+    pub const fn failed(self) -> bool {
+        match self {
+            Self::Status(status) => status >= 500,
+            Self::Ended(_) => true,
+            Self::Open | Self::Unread => false,
+        }
+    }
 }
 
 /// Those that a record has room for, and how many it has not.
@@ -56,6 +68,7 @@ pub(super) fn all(record: &record::Request) -> (Vec<Attempt>, u16) {
     let attempts = record.statuses.into_iter().zip(record.outcomes).take(kept);
     let attempts = attempts.map(|(status, end)| match (status, end) {
         (0, outcome::NONE) => Attempt::Open,
+        (0, outcome::UNREAD) => Attempt::Unread,
         (0, end) => Attempt::Ended(ended(end)),
         (status, _) => Attempt::Status(status),
     });

@@ -26,7 +26,8 @@ pub use self::{
 use crate::{
     clock::micros,
     correlator::Cause,
-    errnos, error_log,
+    errnos,
+    error_log::{self, Level},
     error_path::Message,
     kernel::calls,
     names::{self, Name},
@@ -81,6 +82,12 @@ pub struct Answer {
     pub adopted: bool,
     /// The client had closed its side before.
     pub client_gone: bool,
+    /// The message came after the answer's beginning: the rest may be missing.
+    #[serde(default)]
+    pub late: bool,
+    /// nginx closed the connection while the client waited, and sent nothing.
+    #[serde(default)]
+    pub cut: bool,
 }
 
 impl Answer {
@@ -116,6 +123,8 @@ impl Answer {
             stderr: has(flag::STDERR),
             adopted: has(flag::ADOPTED),
             client_gone: has(flag::CLIENT_GONE),
+            late: record.flags & flag::LATE != 0,
+            cut: record.flags & flag::CUT != 0,
         }
     }
 
@@ -124,21 +133,49 @@ impl Answer {
     #[must_use]
     pub fn explained(&self) -> Option<&Message> {
         let message = self.message.as_ref()?;
-        let status = self.status.or(self.made)?;
+        let status = self.status.or(self.made).or(self.cut.then_some(0))?;
         let fits = match message.class.answer {
+            _ if self.late || self.cut => message.class.cause.is_some(),
             error_log::Answer::Status(usual) => {
                 usual == status || message.class.cause == Some(Cause::Limited)
             }
             error_log::Answer::Fails => true,
             error_log::Answer::Unharmed | error_log::Answer::NoAnswer => false,
         };
-        (fits && self.made.is_none_or(|made| made == status)).then_some(message)
+        let made = self.late || self.cut || self.made.is_none_or(|made| made == status);
+        (fits && made).then_some(message)
+    }
+
+    /// Whether nginx had words on the way that no class of messages knows.
+    #[must_use]
+    pub fn says_words(&self) -> bool {
+        let message = self.message.as_ref();
+        message.is_some_and(|said| said.class.says_words() && said.level <= Level::Error)
     }
 
     /// Whose answer it was.
     #[must_use]
     pub fn origin(&self) -> Origin {
-        origin::of(self.status, &self.attempts)
+        origin::of(self.status, self.made, &self.attempts)
+    }
+
+    /// The address of the upstream that an answer with this status is about; nothing when it is
+    /// about none, or about one before the last, whose address is not kept.
+    #[must_use]
+    pub fn about(&self, status: u16) -> Option<&str> {
+        let last = self.attempts.last()?;
+        let is_last = match self.origin_of(status) {
+            Origin::Own | Origin::Saved => false,
+            Origin::Upstream => last.status() == Some(status) || self.opaque,
+            _ => true,
+        };
+        self.upstream.as_deref().filter(|_| is_last)
+    }
+
+    /// The same, if it was sent with this status.
+    #[must_use]
+    pub fn origin_of(&self, status: u16) -> Origin {
+        origin::of(Some(status), self.made, &self.attempts)
     }
 }
 

@@ -258,6 +258,10 @@ fn incident(out: &mut Page, incident: &Incident) {
             for piece in &incident.evidence {
                 let _ = write!(out, "    {:>4} × {}", piece.count, piece.what);
                 out.end();
+                if let Some(words) = &piece.sample {
+                    let _ = write!(out, "           “{words}”");
+                    out.end();
+                }
             }
         }
     }

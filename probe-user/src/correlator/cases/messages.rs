@@ -1,5 +1,7 @@
 //! Which answer a message of the error log is about.
 
+use std::time::Duration;
+
 use super::{
     Cases, MAX_LOOKS, MAX_NOTES,
     same::{key, of_client, same_client, trim_noted},
@@ -9,6 +11,11 @@ use crate::{
     facts::{Instance, Noted},
     requests::Answer,
 };
+
+/// What no class knows is about an answer that comes so soon after it.
+const WORDS_BEFORE: Duration = Duration::from_secs(2);
+/// Messages that are kept of one answer, those that say words only among them.
+const MAX_KEPT: usize = 2 * MAX_NOTES;
 
 impl Cases {
     /// The answer that a message is about: the oldest that waits, else one that is decided.
@@ -47,8 +54,8 @@ impl Cases {
 
     pub(in super::super) fn add_note(&mut self, id: u64, note: Noted) {
         if let Some(case) = self.all.get_mut(&id) {
-            case.noted += 1;
-            if case.due.is_some() {
+            case.count_note(&note);
+            if case.due.is_some() && case.notes.len() < MAX_KEPT {
                 case.notes.push(note);
             }
         }
@@ -60,19 +67,23 @@ impl Cases {
             return;
         };
         while case.noted < case.attempts.clamp(1, MAX_NOTES) {
-            let wanted = |note: &Noted| {
+            let wanted = |time: Time, note: &Noted| {
                 let connection = case.logged.as_ref().and_then(|logged| logged.connection);
                 let same = match (connection, note.connection) {
                     (Some(one), Some(other)) => one == other,
                     _ => same_client(case.client.as_deref(), note.client.as_deref()),
                 };
-                same && case.may_have(note.class)
+                // Anybody's words are said just before the answer, if they are about it at all.
+                let near = !note.class.says_words() || now.since(time) <= WORDS_BEFORE;
+                same && near && case.may_have(note.class)
             };
             let Some(note) = self.notes.take(&case.instance, case.key, now, wanted) else {
                 return;
             };
-            case.noted += 1;
-            case.notes.push(note);
+            case.count_note(&note);
+            if case.notes.len() < MAX_KEPT {
+                case.notes.push(note);
+            }
         }
     }
 }

@@ -8,10 +8,13 @@ use crate::{
 
 /// An answer, without what would make each one different.
 pub(in super::super) fn of_answer(answer: &Answer, status: u16) -> Evidence {
-    let upstream = answer.upstream.as_deref().unwrap_or("an upstream");
+    let upstream = answer.about(status).unwrap_or("an upstream");
+    let made = answer.made == Some(status);
     let last = answer.attempts.last();
     let theirs = last.and_then(|last| last.status()).unwrap_or_default();
     let what = match answer.origin() {
+        _ if answer.late => of_late(answer, status),
+        _ if answer.cut => "the connection was closed without an answer".to_owned(),
         Origin::Upstream => format!("HTTP {status} from {upstream} passed on"),
         Origin::Intercepted => format!("HTTP {status} in place of {upstream}'s {theirs}"),
         Origin::Masked => format!("HTTP {status} after {upstream} had failed"),
@@ -33,10 +36,19 @@ pub(in super::super) fn of_answer(answer: &Answer, status: u16) -> Evidence {
             }
             (Some((call, errno)), None) => format!("HTTP {status} after {call}: {errno}"),
             (None, Some(message)) => format!("HTTP {status}: {}", message.class.means),
-            (None, None) => format!("HTTP {status} made by nginx itself"),
+            (None, None) if made => format!("HTTP {status} made by nginx itself"),
+            (None, None) => format!("HTTP {status}, and no upstream was asked"),
         },
+        Origin::Unread => format!("HTTP {status}, {upstream} being asked through TLS or HTTP/2"),
     };
     seen("requests", what)
+}
+
+/// An answer that began well.
+fn of_late(answer: &Answer, status: u16) -> String {
+    let why = answer.message.as_ref();
+    let why = why.map_or("something failed", |message| message.class.means);
+    format!("HTTP {status} sent in part: {why}")
 }
 
 /// How the last attempt went that was answered with `status`.

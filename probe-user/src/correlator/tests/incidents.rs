@@ -121,6 +121,8 @@ fn of_logs(milliseconds: u64, status: u16, class: &str) -> [Fact; 2] {
         client,
         upstream: None,
         file: None,
+        subrequest: None,
+        words: None,
     };
     [
         Event::Logged(Box::new(logged)),
@@ -245,6 +247,8 @@ fn the_other_log_is_waited_for_where_both_are_caught_up_with() {
             client: Some("10.0.0.9".to_owned()),
             upstream: None,
             file: None,
+            subrequest: None,
+            words: None,
         };
         fact(milliseconds, Event::Noted(Box::new(note)))
     };

@@ -120,6 +120,8 @@ impl Failed {
             client: Some(self.client()),
             upstream: None,
             file: None,
+            subrequest: None,
+            words: None,
         })))
     }
 }

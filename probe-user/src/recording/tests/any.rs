@@ -44,6 +44,8 @@ pub(super) fn noted(class: &str, time: Time) -> Fact {
         client: None,
         upstream: None,
         file: None,
+        subrequest: None,
+        words: None,
     };
     Fact {
         time,
@@ -216,8 +218,9 @@ fn class() -> impl Strategy<Value = &'static crate::error_log::Class> {
 fn note() -> impl Strategy<Value = Noted> {
     let numbers = any::<(u32, Option<u64>)>();
     let texts = (request(), maybe(), maybe(), maybe());
-    (class(), level(), option::of(name()), numbers, texts).prop_map(
-        |(class, level, errno, numbers, (request, client, upstream, file))| Noted {
+    let said = (maybe(), maybe());
+    (class(), level(), option::of(name()), numbers, texts, said).prop_map(
+        |(class, level, errno, numbers, (request, client, upstream, file), said)| Noted {
             class,
             level,
             errno,
@@ -227,6 +230,8 @@ fn note() -> impl Strategy<Value = Noted> {
             client,
             upstream,
             file,
+            subrequest: said.0,
+            words: said.1,
         },
     )
 }
@@ -235,6 +240,7 @@ fn attempt() -> impl Strategy<Value = Attempt> {
     prop_oneof![
         any::<u16>().prop_map(Attempt::Status),
         Just(Attempt::Open),
+        Just(Attempt::Unread),
         name().prop_map(|errno| Attempt::Ended(End::Error(errno))),
         select(
             &[
@@ -264,7 +270,7 @@ fn answer() -> impl Strategy<Value = Answer> {
     let tried = (vec(attempt(), 0..4), maybe(), option::of(name()));
     let asked = (request(), maybe(), option::of((name(), name())));
     let times = (option::of(duration()), option::of(duration()));
-    let flags = any::<[bool; 4]>();
+    let flags = any::<[bool; 6]>();
     (numbers, tried, asked, option::of(message()), times, flags).prop_map(
         |(numbers, tried, asked, message, times, flags)| Answer {
             pid: numbers.0,
@@ -284,6 +290,8 @@ fn answer() -> impl Strategy<Value = Answer> {
             stderr: flags[1],
             adopted: flags[2],
             client_gone: flags[3],
+            late: flags[4],
+            cut: flags[5],
         },
     )
 }
