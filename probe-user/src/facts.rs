@@ -235,6 +235,10 @@ pub struct WorkerExit {
     pub memory: Option<Memory>,
     /// Seconds from start to end.
     pub uptime_s: f64,
+    /// `shutdown_timeout` when it had drained for as long as `worker_shutdown_timeout` lets it, and
+    /// cut its last requests off.
+    #[serde(default, deserialize_with = "names::optional")]
+    pub detail: Option<Name>,
     /// The master itself sent the signal: its way of ending a stop that takes too long.
     #[serde(skip)]
     pub by_master: bool,

@@ -63,11 +63,18 @@ pub fn classify(pid: u32, status: Status, signals: &[Sent], oom: bool) -> (Reaso
             None,
         );
     }
-    let sent = signals
+    let mut sent = signals
         .iter()
         .rev()
-        .find(|sent| sent.signal == status.signal);
-    let sender = sent.and_then(|sent| sent.sender.clone());
+        .filter(|sent| sent.signal == status.signal)
+        .map(|sent| sent.sender.as_ref());
+    let last = sent.next().flatten();
+    // A handler that has cleaned up sends itself the signal that it handled.
+    let is_own = |sender: &&Sender| sender.pid == pid;
+    let told = last
+        .filter(is_own)
+        .and_then(|_| sent.flatten().find(|by| !is_own(by)));
+    let sender = told.or(last).cloned();
     if status.signal == signals::KILL {
         return if oom && sender.is_none() {
             (Reason::OomKill, None)
@@ -146,6 +153,22 @@ mod tests {
                 Reason::Crash,
                 None,
             ),
+            // Handled, and then raised again.
+            (
+                15,
+                &[sent(15, other), sent(15, me)],
+                false,
+                Reason::Killed,
+                other,
+            ),
+            (
+                6,
+                &[sent(6, other), sent(6, me)],
+                false,
+                Reason::Killed,
+                other,
+            ),
+            (15, &[sent(15, me)], false, Reason::Killed, None),
             // SIGKILL.
             (9, &[sent(9, other)], false, Reason::Killed, other),
             (9, &[sent(9, None)], true, Reason::OomKill, None),

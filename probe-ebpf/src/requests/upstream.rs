@@ -70,8 +70,8 @@ fn is_for_another(worker: &Worker, pid: u32, connection: &Connection) -> bool {
     };
     match client.role {
         role::CLIENT => {
-            let is_same = connection.parent == worker.focus
-                && client.started_ns == connection.started_ns;
+            let is_same =
+                connection.parent == worker.focus && client.started_ns == connection.started_ns;
             client.phase == phase::ASKED && !is_same
         }
         role::OPAQUE_CLIENT => client.attempts == 0,

@@ -104,7 +104,10 @@ impl Level {
                 self.returns = Some(Return::of(words, pool).ok_or_else(|| odd(words))?);
             }
             b"try_files" => {
-                let code = words.arguments().last().and_then(|last| last.strip_prefix(b"="));
+                let code = words
+                    .arguments()
+                    .last()
+                    .and_then(|last| last.strip_prefix(b"="));
                 self.none_found = code.and_then(number);
             }
             b"stub_status" => self.handler = Some(Handler::StubStatus),

@@ -171,6 +171,21 @@ fn of_configuration(cause: Cause, of: &Subjects, of_request: &str) -> Option<Vec
         Cause::LuaError => vec![format!(
             "the error log has the Lua traceback{of_request}: mend the handler that it names"
         )],
+        Cause::ScriptResponse => vec![format!(
+            "a script inside nginx (Lua, njs or perl) answers so{of_request}: look into the script, \
+                 and into what it logs"
+        )],
+        Cause::ModuleError => vec![format!(
+            "the error log has what the module could not do{of_request}, and on what: mend the file, \
+                 the script or the directive that it names"
+        )],
+        Cause::DeniedByRule => vec![
+            format!(
+                "a rule of the firewall refused it{of_request}: see in the error log which one, and \
+                     whether it was right"
+            ),
+            "for requests that it should let pass take the rule out for that place only".to_owned(),
+        ],
         _ => return None,
     })
 }
@@ -187,6 +202,10 @@ const fn of_host(cause: Cause) -> &'static [&'static str] {
         Cause::WorkerOomKill => &[
             "compare the memory limit with workers × (connections × buffers + cache zones)",
             "raise the limit, or lower worker_processes, proxy_buffers and client_body_buffer_size",
+        ],
+        Cause::WorkerShutdown => &[
+            "requests that take longer than worker_shutdown_timeout are cut off at each reload: raise \
+             it above the slowest that is meant to be, or reload less often",
         ],
         Cause::MasterDied => &[
             "start nginx again: the orphaned workers keep the listening sockets until they end, so \

@@ -36,6 +36,9 @@ pub struct Failed {
 impl Correlator {
     /// The kernel half tells of an answer.
     pub(super) fn answer(&mut self, time: Time, instance: &Instance, answer: Box<Answer>) {
+        if answer.late || answer.cut {
+            return self.partial(time, instance, answer);
+        }
         let theirs = answer.attempts.last().and_then(|last| last.status());
         let Some(status) = answer.status.or(answer.made).or(theirs) else {
             return;

@@ -15,6 +15,7 @@ mod identities;
 mod incident;
 mod late;
 mod notes;
+mod partial;
 mod rules;
 mod signs;
 mod stalls;
@@ -50,6 +51,7 @@ use crate::{
     clock::Time,
     facts::{
         Event, Fact, Instance, Reason, Reload, ReloadResult, Returns, Role, Sources, WorkerExit,
+        detail,
     },
     records::{Body, Record},
 };
@@ -271,6 +273,9 @@ impl Correlator {
 
     fn worker_died(&mut self, time: Time, instance: &Instance, exit: &WorkerExit) {
         let cause = match exit.reason {
+            Reason::Graceful if exit.detail == Some(detail::SHUTDOWN_TIMEOUT) => {
+                Cause::WorkerShutdown
+            }
             Reason::Graceful => return,
             // A stop that takes too long: the master itself ends its workers.
             Reason::Killed if exit.by_master => return,
@@ -290,7 +295,9 @@ impl Correlator {
             ..Evidenced::default()
         };
         self.evidence(time, instance, cause, new);
-        self.put_beside(time, instance, cause);
+        if cause != Cause::WorkerShutdown {
+            self.put_beside(time, instance, cause);
+        }
     }
 
     fn reload(&mut self, time: Time, instance: &Instance, reload: &Reload) {

@@ -29,12 +29,16 @@ pub(super) struct Rule {
 }
 
 /// The answer is the upstream's own, or hides its failure: nginx did not fail by itself.
-const UPSTREAMS: &[Sign] = &[
+const UPSTREAMS: &[Sign] = &[PassedOn, Masked, LoggedPassedOn, LoggedMasked, LoggedCached];
+/// Likewise, or an error page stands in its place.
+const REPLACED: &[Sign] = &[
     PassedOn,
     Masked,
+    Replaced,
     LoggedPassedOn,
     LoggedMasked,
     LoggedCached,
+    LoggedReplaced,
 ];
 const OWN: &[Sign] = &[Own, Made, LoggedOwn, LoggedExhausted];
 
@@ -71,7 +75,8 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::WorkerConnections, &[&[SaidSlots]],                                  OWN,           UPSTREAMS),
     // The configuration.
     rule(Cause::RedirectCycle,     &[&[SaidCycle]],                                  OWN,           UPSTREAMS),
-    rule(Cause::ConfigError,       &[&[SaidConfig]],                                 OWN,           UPSTREAMS),
+    // The page that should stand for an upstream's failure may itself be missing.
+    rule(Cause::ConfigError,       &[&[SaidConfig]],                                 OWN,           REPLACED),
     rule(Cause::PermissionDenied,  &[&[SaidPermission]],                             OWN,           UPSTREAMS),
     rule(Cause::Limited,           &[&[SaidLimit]],                                  OWN,           UPSTREAMS),
     rule(Cause::ModuleError,       &[&[SaidModule]],                                 OWN,           UPSTREAMS),

@@ -166,7 +166,11 @@ pub(super) fn of_answer(
     } else if failed && answer.made.is_none() && sources.messages && !answer.opaque {
         signs = signs.with(Sign::NotMade);
         // It is one of theirs, then.
-        if answer.attempts.iter().any(|one| one.status() == Some(status)) {
+        if answer
+            .attempts
+            .iter()
+            .any(|one| one.status() == Some(status))
+        {
             signs = signs.with(Sign::PassedOn);
         }
     }

@@ -25,6 +25,10 @@ pub(super) fn of_worker_exit(exit: &WorkerExit) -> Vec<Evidence> {
             process(exit),
             from(exit.sender.as_ref())
         ),
+        Reason::Graceful if exit.detail.is_some() => {
+            "a draining worker's worker_shutdown_timeout was over: it cut its requests off"
+                .to_owned()
+        }
         Reason::Graceful | Reason::ErrorExit => {
             let code = exit.exit_code.unwrap_or_default();
             format!("{} ended with exit code {code}", process(exit))
@@ -208,6 +212,14 @@ pub(super) fn of_incident(incident: &Incident) -> String {
         Cause::WorkerCrash => format!("{workers} crashed{place}"),
         Cause::WorkerOomKill => format!("{workers} ended by the OOM killer"),
         Cause::WorkerKilled => format!("{workers} killed"),
+        Cause::WorkerShutdown => {
+            let lost = incident.lost_requests.unwrap_or_default();
+            let requests = number(lost, "request");
+            format!(
+                "{requests} cut off by worker_shutdown_timeout, in {}",
+                number(deaths, "draining worker")
+            )
+        }
         Cause::MasterDied => {
             let how = incident.evidence.first().map(|piece| piece.what.as_str());
             format!(

@@ -48,6 +48,7 @@ fn exit(reason: Reason) -> WorkerExit {
         crash: None,
         memory: None,
         uptime_s: 1.0,
+        detail: None,
         by_master: false,
         with_master: false,
     }

@@ -168,6 +168,8 @@ fn upstream(case: &Case, cause: Cause) -> Option<String> {
     let seen = answer.and_then(|answer| answer.about(case.status).map(str::to_owned));
     seen.or_else(|| logged.and_then(|logged| logged.upstream.clone()))
         .or_else(|| told_note(case).and_then(|note| note.upstream.clone()))
+        // A good beginning of an answer that turned out to be none.
+        .or_else(|| answer.and_then(|answer| answer.upstream.clone()))
 }
 
 /// The message that tells of the failure itself, and not of an earlier attempt; else words that no

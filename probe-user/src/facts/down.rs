@@ -8,7 +8,7 @@ use crate::{
     names::{self, Name},
 };
 
-/// The details of `nginx_down` and `reload_failed`, as records name them.
+/// The details of ends, reloads and `nginx_down`, as records name them.
 pub mod detail {
     use crate::names::Name;
 
@@ -25,14 +25,18 @@ pub mod detail {
     /// The command that should have told the master refused the configuration itself.
     pub const REFUSED_BEFORE_SIGNAL: Name = "refused_before_signal";
 
+    /// A draining worker had no more time.
+    pub const SHUTDOWN_TIMEOUT: Name = "shutdown_timeout";
+
     /// All of them.
-    pub const ALL: [Name; 6] = [
+    pub const ALL: [Name; 7] = [
         STOPPED,
         FAILED_START,
         OOM_POLICY,
         KILLED,
         SUCCEEDED,
         REFUSED_BEFORE_SIGNAL,
+        SHUTDOWN_TIMEOUT,
     ];
 }
 

@@ -295,7 +295,11 @@ mod tests {
             ("/down/exactly", 503, false),
             ("/", 503, false),
         ] {
-            assert_eq!(returns.serve(path, status).place.is_some(), expected, "{path}");
+            assert_eq!(
+                returns.serve(path, status).place.is_some(),
+                expected,
+                "{path}"
+            );
         }
     }
 

@@ -11,7 +11,7 @@ use crate::{
     crash::{Mappings, Registers, told},
     facts::{Event, Instance, MasterExit, Memory, Reason, Role, Sender, WorkerExit, detail},
     lifecycle::{self, Status},
-    requests::Lost,
+    requests::{Lost, LostRequest},
     signals::{self, Sent},
 };
 
@@ -26,7 +26,9 @@ impl<T: Track> Fleet<T> {
         let sent = Sent::from(record);
         process.sent(sent.clone());
         if let Kind::Child(child) = &mut process.kind {
-            child.draining |= record.signal == signals::QUIT;
+            if record.signal == signals::QUIT {
+                child.drain(time_ns);
+            }
         }
         let Some(master) = self.masters.get_mut(&pid) else {
             return;
@@ -110,9 +112,25 @@ impl<T: Track> Fleet<T> {
             Kind::Candidate => self.attempt_ended(pid, &process, status, time_ns),
             Kind::Master(instance) => self.master_ended(pid, &process, instance, status, time_ns),
             Kind::Child(child) => {
-                self.child_ended(pid, &process, child, status, (time_ns, lost));
+                let cut = self.cut_by_timeout(&process, child, time_ns);
+                let lost = lost.map(|lost| lost.with(cut.clone()));
+                self.child_ended(
+                    pid,
+                    &process,
+                    child,
+                    status,
+                    (time_ns, lost, !cut.is_empty()),
+                );
             }
         }
+    }
+
+    /// The requests that a worker cut off because it had drained for too long.
+    fn cut_by_timeout(&self, process: &Process, child: &Child, time_ns: u64) -> Vec<LostRequest> {
+        let master = self.masters.get(&process.parent);
+        let config = master.and_then(|master| master.config.as_ref());
+        let timeout = config.and_then(|config| config.settings.process.shutdown_timeout);
+        child.cut_by_timeout(timeout, time_ns)
     }
 
     /// What was forked to run a new binary has ended without becoming a master.
@@ -131,7 +149,7 @@ impl<T: Track> Fleet<T> {
         process: &Process,
         child: &Child,
         status: Status,
-        (time_ns, lost): (u64, Option<Lost>),
+        (time_ns, lost, timed_out): (u64, Option<Lost>, bool),
     ) {
         let (reason, sender) =
             lifecycle::classify(pid, status, &process.signals, process.oom.is_some());
@@ -168,6 +186,7 @@ impl<T: Track> Fleet<T> {
             crash: process.crash.clone().filter(|_| reason == Reason::Crash),
             memory: (reason == Reason::OomKill).then(|| self.memory(pid, process)),
             uptime_s: uptime_s(process.started_ns, time_ns),
+            detail: (timed_out && reason == Reason::Graceful).then_some(detail::SHUTDOWN_TIMEOUT),
             by_master,
             with_master,
         };

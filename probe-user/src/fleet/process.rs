@@ -1,14 +1,21 @@
 //! One process that the agent follows.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::attempt::Attempt;
 use crate::{
     clock::boot_ns_now,
     facts::{Crash, Instance, Role},
+    requests::LostRequest,
     signals::Sent,
 };
 
+/// Requests without an answer that are kept of each worker, whose connections it closed.
+const MAX_CUT: usize = 512;
+/// A worker whose `worker_shutdown_timeout` is over closes every connection and ends, in one turn.
+const LAST_MOMENTS_NS: u64 = 1_000_000_000;
+/// nginx counts in milliseconds, from when it handles the signal.
+const SLACK: Duration = Duration::from_millis(500);
 /// The last signals that are kept of each process: one that matters is among the last.
 const MAX_SIGNALS: usize = 16;
 
@@ -63,6 +70,10 @@ pub(super) struct Child {
     pub announced: bool,
     /// Told to end once its connections have.
     pub draining: bool,
+    /// Since when, in nanoseconds since boot; zero when that is not known.
+    pub draining_since_ns: u64,
+    /// Requests that it closed the connections of, the last ones, and when.
+    pub cut: VecDeque<(u64, LostRequest)>,
     /// Stands for it in metric labels: see `slots`.
     pub slot: Option<u32>,
     /// Forked after a SIGHUP, or where none can be seen, when nobody had to be replaced: once it
@@ -74,17 +85,53 @@ pub(super) struct Child {
 
 impl Child {
     /// One that has not yet said what it is.
-    pub(super) const fn new(instance: Instance, generation: u32) -> Self {
+    pub(super) fn new(instance: Instance, generation: u32) -> Self {
         Self {
             instance,
             generation,
             role: Role::Unknown,
             announced: false,
             draining: false,
+            draining_since_ns: 0,
+            cut: VecDeque::new(),
             slot: None,
             since_hup: false,
             may_be_binary: false,
         }
+    }
+
+    /// It is told to end once its connections have, at this time.
+    pub(super) fn drain(&mut self, now_ns: u64) {
+        if !std::mem::replace(&mut self.draining, true) {
+            self.draining_since_ns = now_ns;
+        }
+    }
+
+    /// It closed the connection of a client that waited, without an answer.
+    pub(super) fn cut(&mut self, time_ns: u64, request: LostRequest) {
+        if self.cut.len() == MAX_CUT {
+            self.cut.pop_front();
+        }
+        self.cut.push_back((time_ns, request));
+    }
+
+    /// The requests that it cut off to end at this time: those of its last moments, when it had
+    /// drained for as long as it may.
+    pub(super) fn cut_by_timeout(
+        &self,
+        timeout: Option<Duration>,
+        ended_ns: u64,
+    ) -> Vec<LostRequest> {
+        let drained = Duration::from_nanos(ended_ns.saturating_sub(self.draining_since_ns));
+        let over = timeout.is_some_and(|timeout| drained + SLACK >= timeout);
+        if !self.draining || !over {
+            return Vec::new();
+        }
+        let last = ended_ns.saturating_sub(LAST_MOMENTS_NS);
+        let cut = self.cut.iter();
+        cut.filter(|(time_ns, _)| *time_ns >= last)
+            .map(|(_, request)| request.clone())
+            .collect()
     }
 
     /// Forked after a SIGHUP, and has not yet said what it is.

@@ -9,7 +9,10 @@ use super::{
     Fleet, Track,
     process::{Child, Process},
 };
-use crate::facts::{Event, Instance, Reload, ReloadResult};
+use crate::{
+    clock::boot_ns_now,
+    facts::{Event, Instance, Reload, ReloadResult},
+};
 
 /// Between two looks at a master that was told to reload.
 const LOOK_NS: u64 = 50_000_000;
@@ -79,8 +82,8 @@ impl<T: Track> Fleet<T> {
             };
             if std::mem::take(&mut child.since_hup) || with_first {
                 child.generation = generation;
-            } else {
-                child.draining |= tells;
+            } else if tells {
+                child.drain(boot_ns_now());
             }
         }
     }
@@ -89,7 +92,7 @@ impl<T: Track> Fleet<T> {
     pub(super) fn drain(&mut self, master: u32) {
         for pid in self.children_of(master) {
             if let Some(child) = self.processes.get_mut(&pid).and_then(Process::child_mut) {
-                child.draining = true;
+                child.drain(boot_ns_now());
             }
         }
     }

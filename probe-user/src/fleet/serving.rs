@@ -7,7 +7,7 @@ use crate::{
     config::error_page::{ErrorPage, PageStatus},
     errnos::Failure,
     facts::{Dropped, Event},
-    requests::{self, Answer, Lost},
+    requests::{self, Answer, Lost, LostRequest},
 };
 
 impl<T: Track> Fleet<T> {
@@ -19,6 +19,12 @@ impl<T: Track> Fleet<T> {
             && self.may_replace(answer.pid, made)
         {
             answer.status = None;
+        }
+        if answer.cut
+            && let Some(process) = self.processes.get_mut(&answer.pid)
+            && let Some(child) = process.child_mut()
+        {
+            child.cut(record.header.time_ns, LostRequest::of(&answer));
         }
         self.of_worker(&record.header, Event::Answer(Box::new(answer)));
     }

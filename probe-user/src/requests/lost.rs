@@ -5,7 +5,7 @@ use std::time::Duration;
 use nginx_probe_ebpf::connection::{Connection, phase, role};
 use serde::{Deserialize, Serialize};
 
-use super::{RequestLine, address};
+use super::{Answer, RequestLine, address};
 
 /// Requests that are named one by one; the rest is counted.
 const MAX_NAMED: usize = 64;
@@ -57,6 +57,40 @@ impl Lost {
                 .take(MAX_NAMED)
                 .map(|connection| request(connection, time_ns))
                 .collect(),
+        }
+    }
+}
+
+impl Lost {
+    /// With requests that were cut off before the end.
+    #[must_use]
+    pub fn with(mut self, cut: Vec<LostRequest>) -> Self {
+        let count = u64::try_from(cut.len()).unwrap_or(u64::MAX);
+        self.total += count;
+        self.connections += count;
+        self.requests.extend(cut);
+        self.requests
+            .sort_by_key(|request| std::cmp::Reverse(request.age_ms));
+        self.requests.truncate(MAX_NAMED);
+        self
+    }
+}
+
+impl LostRequest {
+    /// One of which the kernel half told that its connection was closed.
+    #[must_use]
+    pub fn of(answer: &Answer) -> Self {
+        let (method, path) = (answer.request.clone())
+            .map(|line| (line.method, line.path))
+            .unzip();
+        let age = answer.duration.unwrap_or_default();
+        Self {
+            client: answer.client.clone(),
+            method,
+            path,
+            host: None,
+            age_ms: age.as_millis().try_into().unwrap_or(u64::MAX),
+            upstream: answer.upstream.clone(),
         }
     }
 }

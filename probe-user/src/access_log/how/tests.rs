@@ -51,7 +51,7 @@ fn each_way_to_a_failure() {
         ),
         (
             "500|500, 200|a:1, a:2|0.001, 0.001|0.000, 0.000|0.001, 0.001",
-            How::Intercepted,
+            How::AfterAnswer,
         ),
     ] {
         assert_eq!(how(ALL, Escape::Default, line), expected, "{line}");

@@ -2,7 +2,7 @@
 
 use super::seen;
 use crate::{
-    correlator::Evidence,
+    correlator::{Cause, Evidence},
     requests::{Answer, Attempt, End, Origin},
 };
 
@@ -35,7 +35,11 @@ pub(in super::super) fn of_answer(answer: &Answer, status: u16) -> Evidence {
                 format!("HTTP {status}: {} ({call}: {errno})", message.class.means)
             }
             (Some((call, errno)), None) => format!("HTTP {status} after {call}: {errno}"),
-            (None, Some(message)) => format!("HTTP {status}: {}", message.class.means),
+            (None, Some(message)) => format!(
+                "HTTP {status}: {}{}",
+                message.class.means,
+                of_upstream(answer)
+            ),
             (None, None) if made => format!("HTTP {status} made by nginx itself"),
             (None, None) => format!("HTTP {status}, and no upstream was asked"),
         },
@@ -44,11 +48,19 @@ pub(in super::super) fn of_answer(answer: &Answer, status: u16) -> Evidence {
     seen("requests", what)
 }
 
+/// The upstream that answered well before a message was about it.
+fn of_upstream(answer: &Answer) -> String {
+    let about = answer.explained().and_then(|message| message.class.cause);
+    let is_upstreams = matches!(about, Some(Cause::UpstreamClosed | Cause::UpstreamTimeout));
+    let upstream = answer.upstream.as_ref().filter(|_| is_upstreams);
+    upstream.map_or_else(String::new, |upstream| format!(", {upstream}"))
+}
+
 /// An answer that began well.
 fn of_late(answer: &Answer, status: u16) -> String {
     let why = answer.message.as_ref();
     let why = why.map_or("something failed", |message| message.class.means);
-    format!("HTTP {status} sent in part: {why}")
+    format!("HTTP {status} sent in part: {why}{}", of_upstream(answer))
 }
 
 /// How the last attempt went that was answered with `status`.

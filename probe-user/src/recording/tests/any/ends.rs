@@ -98,6 +98,7 @@ pub(super) fn worker_exit() -> impl Strategy<Value = WorkerExit> {
             crash: places.0,
             memory: places.1,
             uptime_s: flags.2,
+            detail: ended.1,
             by_master: flags.1,
             with_master: !flags.1,
         },
