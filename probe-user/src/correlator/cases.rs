@@ -82,14 +82,12 @@ impl Case {
     /// Whether a message can be about this answer.
     fn may_have(&self, class: &Class) -> bool {
         let fits = match class.answer {
-            error_log::Answer::Status(status) => {
-                status == self.status
-                    || class.cause == Some(Cause::Limited)
+            error_log::Answer::Status(_) | error_log::Answer::Fails => {
+                class.may_give(self.status)
                     // Of an earlier attempt, or before an `error_page` changed it.
                     || self.attempts > 1
                     || self.status < 500
             }
-            error_log::Answer::Fails => true,
             error_log::Answer::Unharmed => class.cause.is_some() || class.says_words(),
             error_log::Answer::NoAnswer => false,
         };
@@ -163,7 +161,7 @@ impl Cases {
             key: key(request),
             whole: request.is_some_and(|request| !request.cut),
             client: client.cloned(),
-            unread: of_answer.is_some_and(|answer| answer.status.is_none()),
+            unread: of_answer.is_some_and(|answer| answer.status.is_none() && !answer.cut),
             unseen: of_answer.is_none(),
             asked: of_answer
                 .filter(|answer| answer.opaque)

@@ -176,10 +176,7 @@ fn upstream(case: &Case, cause: Cause) -> Option<String> {
 /// class knows.
 fn told_note(case: &Case) -> Option<&Noted> {
     let tells = |note: &&Noted| match note.class.answer {
-        error_log::Answer::Status(status) => {
-            status == case.status || note.class.cause == Some(Cause::Limited)
-        }
-        error_log::Answer::Fails => true,
+        error_log::Answer::Status(_) | error_log::Answer::Fails => note.class.may_give(case.status),
         _ => note.class.cause.is_some(),
     };
     let words = |note: &&Noted| note.class.says_words();

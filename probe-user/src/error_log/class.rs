@@ -50,6 +50,21 @@ pub struct Class {
 }
 
 impl Class {
+    /// Whether a message may tell of an answer that is sent with this status, unless an `error_page`
+    /// changed it: the status of a refused request may be set (`limit_req_status`), to none that says
+    /// that something broke.
+    #[must_use]
+    pub fn may_give(&self, status: u16) -> bool {
+        match self.answer {
+            Answer::Status(usual) if self.cause == Some(Cause::Limited) => {
+                usual == status || !matches!(status, 500 | 502 | 504)
+            }
+            Answer::Status(usual) => usual == status,
+            Answer::Fails => true,
+            Answer::Unharmed | Answer::NoAnswer => false,
+        }
+    }
+
     /// Whether its messages are anybody's words about a request, of which this agent knows no more:
     /// those of no class, and what scripts write.
     #[must_use]

@@ -280,7 +280,7 @@ impl Follower {
     /// Moves on to the file that has taken the path.
     fn rotate(&mut self, since: i64, progress: &mut Progress) -> bool {
         let new = match Tail::open(&self.root, &self.path) {
-            Ok(new) => new,
+            Ok(new) => self.take_back(new).0,
             Err(problem) => {
                 progress.path_problem = Some(problem);
                 return false;
@@ -364,8 +364,9 @@ impl Follower {
 
     fn open(&mut self) -> Result<(), OpenError> {
         match Tail::open(&self.root, &self.path) {
-            Ok(mut tail) => {
-                if !self.from_beginning {
+            Ok(tail) => {
+                let (mut tail, was_here) = self.take_back(tail);
+                if !self.from_beginning && !was_here {
                     tail.go_to(u64::MAX);
                 }
                 self.current = Some(tail);

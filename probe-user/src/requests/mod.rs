@@ -25,9 +25,8 @@ pub use self::{
 };
 use crate::{
     clock::micros,
-    correlator::Cause,
     errnos,
-    error_log::{self, Level},
+    error_log::Level,
     error_path::Message,
     kernel::calls,
     names::{self, Name},
@@ -134,13 +133,10 @@ impl Answer {
     pub fn explained(&self) -> Option<&Message> {
         let message = self.message.as_ref()?;
         let status = self.status.or(self.made).or(self.cut.then_some(0))?;
-        let fits = match message.class.answer {
-            _ if self.late || self.cut => message.class.cause.is_some(),
-            error_log::Answer::Status(usual) => {
-                usual == status || message.class.cause == Some(Cause::Limited)
-            }
-            error_log::Answer::Fails => true,
-            error_log::Answer::Unharmed | error_log::Answer::NoAnswer => false,
+        let fits = if self.late || self.cut {
+            message.class.cause.is_some()
+        } else {
+            message.class.may_give(status)
         };
         let made = self.late || self.cut || self.made.is_none_or(|made| made == status);
         (fits && made).then_some(message)

@@ -114,6 +114,28 @@ impl Follower {
         any
     }
 
+    /// The file that has come to the path, gone to where it was read to if it was followed before: a
+    /// file may be renamed away and back. Whether it was.
+    pub(super) fn take_back(&mut self, mut new: Tail) -> (Tail, bool) {
+        let identity = new.identity();
+        let open = self.rotated.iter();
+        let open = open.map(Tail::identity).position(|open| open == identity);
+        if let Some(open) = open.and_then(|at| self.rotated.remove(at)) {
+            return (open, true);
+        }
+        let (size, head) = (new.size(), new.head().to_vec());
+        let is_it =
+            |mark: &Mark| (mark.device, mark.inode) == identity && mark.fits(identity, size, &head);
+        let known = self.finished.iter().rposition(is_it);
+        match known.and_then(|at| self.finished.remove(at)) {
+            Some(mark) => {
+                new.go_to(mark.offset);
+                (new, true)
+            }
+            None => (new, false),
+        }
+    }
+
     pub(super) fn finish(&mut self, mut tail: Tail, tally: &mut Tally) {
         tail.give_up(tally);
         self.remember(tail.mark());

@@ -247,3 +247,32 @@ fn a_copy_that_was_passed_over_is_found_when_the_log_is_truncated_just_then() {
         assert_eq!(lines, ["copied", "new"], "{copy_is_empty_at_first}");
     }
 }
+
+#[test]
+fn a_file_that_is_renamed_away_and_back_counts_once() {
+    let mut logs = Logs::new(Some(""));
+    let mut file = logs.append("log");
+    file.write_all(b"a\n").unwrap();
+    assert_eq!(logs.poll().0, ["a"]);
+    rename(logs.path("log"), logs.path("log.1")).unwrap();
+    logs.append("log");
+    file.write_all(b"b\n").unwrap();
+    assert_eq!(logs.lines(1), ["b"]);
+    rename(logs.path("log.1"), logs.path("log")).unwrap();
+    file.write_all(b"c\n").unwrap();
+    assert_eq!(logs.lines(1), ["c"]);
+    // The same with nothing in its place, and copied and emptied after that.
+    rename(logs.path("log"), logs.path("log.1")).unwrap();
+    file.write_all(b"d\n").unwrap();
+    assert_eq!(logs.lines(1), ["d"]);
+    rename(logs.path("log.1"), logs.path("log")).unwrap();
+    file.write_all(b"e\n").unwrap();
+    assert_eq!(logs.lines(1), ["e"]);
+    std::fs::copy(logs.path("log"), logs.path("log.2")).unwrap();
+    file.set_len(0).unwrap();
+    file.write_all(b"f\n").unwrap();
+    assert_eq!(logs.lines(1), ["f"]);
+    for _ in 0..30 {
+        assert_eq!(logs.poll().0, [""; 0]);
+    }
+}
