@@ -32,6 +32,9 @@ impl Agent {
     pub(super) fn say_watched(&mut self, read_again: bool) {
         let requests = self.fleet.kernel().loaded();
         let requests = requests.is_some_and(|kernel| kernel.way().is_some());
+        if let Some(logs) = &mut self.logs {
+            logs.read_alone(!requests);
+        }
         let mut now: HashMap<Instance, (Sources, Arc<Returns>)> = HashMap::new();
         for (pid, instance, config) in self.fleet.masters() {
             let settings = config.map(|config| &config.settings);

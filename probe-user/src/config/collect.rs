@@ -1,5 +1,6 @@
 //! Builds the model out of the events of a walk.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +18,9 @@ use super::read::{self, Event};
 use super::server::Server;
 use super::settings::{Settings, places_of};
 use super::upstream::Upstream;
+
+/// Paths of `mirror` that are kept; more is no real configuration.
+const MAX_MIRRORS: usize = 256;
 
 /// A block that is open.
 #[derive(Debug)]
@@ -48,6 +52,7 @@ pub(super) struct Collector {
     formats: Formats,
     servers: Vec<Server>,
     upstreams: Vec<Upstream>,
+    mirrors: BTreeSet<Arc<str>>,
     warnings: Vec<String>,
 }
 
@@ -67,6 +72,7 @@ impl Collector {
             formats: Formats::new(),
             servers: Vec::new(),
             upstreams: Vec::new(),
+            mirrors: BTreeSet::new(),
             warnings: Vec::new(),
         }
     }
@@ -136,6 +142,7 @@ impl Collector {
             servers: self.servers,
             upstream_places: places_of(&self.upstreams),
             upstreams: self.upstreams,
+            mirrors: self.mirrors,
             files: report.files,
             warnings,
             unread: report.unread,
@@ -253,6 +260,7 @@ impl Collector {
         match words.name() {
             b"access_log" => self.access_log(words),
             b"error_log" => self.error_log(words),
+            b"mirror" => self.mirror(words),
             _ => {
                 let odd = match self.frames.last_mut() {
                     None if self.main.directive(words, &self.prefix) => None,
@@ -287,6 +295,15 @@ impl Collector {
         let (format, odd) = LogFormat::of(words, &mut self.pool);
         let taken = format.is_some_and(|format| !self.formats.add(format));
         odd.or_else(|| words.argument(0).filter(|_| taken).map(text))
+    }
+
+    fn mirror(&mut self, words: &Words) {
+        let path = words.argument(0).filter(|path| path.starts_with(b"/"));
+        if let Some(path) = path
+            && self.mirrors.len() < MAX_MIRRORS
+        {
+            self.mirrors.insert(self.pool.text(path));
+        }
     }
 
     fn access_log(&mut self, words: &Words) {

@@ -1,6 +1,6 @@
 //! The model of a configuration.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -47,6 +47,8 @@ pub struct Settings {
     pub servers: Vec<Server>,
     /// The upstreams of `http`, in order.
     pub upstreams: Vec<Upstream>,
+    /// The paths of every `mirror`: what becomes of requests there is no client's affair.
+    pub mirrors: BTreeSet<Arc<str>>,
     /// Where in `upstreams` each name is.
     pub(super) upstream_places: HashMap<Arc<str>, usize>,
     /// Every file read, the main one first. Tables that `map` and its like include are not read.

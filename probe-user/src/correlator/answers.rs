@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Cause, Confidence, Correlator, Evidence, Evidenced,
-    cases::{Cases, LOGGED_WITHIN, WAIT},
+    cases::{Case, Cases, LOGGED_WITHIN, WAIT},
     rules::{Judged, judge},
     signs::{self, Seen},
     subjects::{Subject, Subjects},
@@ -13,12 +13,16 @@ use super::{
     verdict::file_of,
 };
 use crate::{
+    access_log::how::How,
     clock::Time,
     errnos::Failure,
     error_log,
     facts::{Dropped, Instance, Logged, Noted, Sources},
     requests::{Answer, Origin},
 };
+
+/// The first of the statuses that are failures.
+const SERVER_ERROR: u16 = 500;
 
 /// Failed answers, to be counted once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -226,6 +230,12 @@ impl Correlator {
             return;
         }
         let judged = judge(self.seen(case, sources));
+        if case.status < SERVER_ERROR && self.is_no_failure(case, judged.cause) {
+            if last {
+                self.cases.forget(id);
+            }
+            return;
+        }
         let alone = !sources.access_log && !sources.error_log;
         if !judged.inferred && judged.cause != Cause::Unknown || last || alone {
             let verdict = self.verdict(case, judged);
@@ -236,6 +246,34 @@ impl Correlator {
             );
             self.hold(verdict);
         }
+    }
+
+    /// Whether an answer that was sent with a status below 500 is not known to be a failure: another
+    /// upstream may have helped, a script may have, or it was a mirror that failed.
+    fn is_no_failure(&self, case: &Case, cause: Cause) -> bool {
+        if cause == Cause::Unknown {
+            return true;
+        }
+        let by_message = case.answer.is_none() && cause == Cause::UpstreamMasked;
+        let told = case
+            .logged
+            .as_ref()
+            .is_some_and(|line| line.how == How::Masked);
+        if !by_message || told {
+            return false;
+        }
+        let Some(returns) = self.returns.get(&case.instance) else {
+            return true;
+        };
+        let part = case
+            .notes
+            .iter()
+            .find_map(|note| note.subrequest.as_deref());
+        let request = case.logged.as_ref().and_then(|line| line.request.as_ref());
+        let path = part.or(request.map(|request| &*request.path));
+        let served = path.map(|path| returns.serve(path, case.status));
+        part.is_some_and(|part| returns.mirrors(part))
+            || served.is_none_or(|served| served.several || served.scripted)
     }
 
     /// Decides what has waited long enough; with `end` all.

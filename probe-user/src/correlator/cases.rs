@@ -94,6 +94,17 @@ impl Case {
         fits && self.takes_notes()
     }
 
+    /// A log has told of it, and neither of whom nor of what.
+    fn is_bare(&self) -> bool {
+        self.answer.is_none() && self.key == 0
+    }
+
+    /// Whether each message about it is known for one: by the request, as nginx names it there too.
+    pub(super) fn is_matched(&self) -> bool {
+        let logged = self.logged.as_ref();
+        self.key != 0 && (self.answer.is_some() || logged.is_none_or(|logged| logged.as_sent))
+    }
+
     /// A message is about it. Words that no class knows come beside what can be said of it.
     fn count_note(&mut self, note: &Noted) {
         self.noted += usize::from(!note.class.says_words());

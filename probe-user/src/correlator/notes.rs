@@ -14,6 +14,8 @@ use super::cases::key;
 
 /// A message comes at most this long before its answer: as long as nginx may try other upstreams.
 const BEFORE: Duration = Duration::from_mins(1);
+/// A message that names no request that is known is about an answer of the same moment.
+const RECENT: Duration = Duration::from_secs(2);
 /// Messages that are kept.
 const MAX_KEPT: usize = 4_096;
 /// Messages whose times are remembered, taken ones among them.
@@ -63,6 +65,25 @@ impl Notes {
             self.by_request.remove(&of);
         }
         Some(note)
+    }
+
+    /// Takes the oldest of a moment ago that is wanted, whatever it is about.
+    pub(super) fn take_any(
+        &mut self,
+        instance: &Instance,
+        now: Time,
+        wanted: impl Fn(Time, &Noted) -> bool,
+    ) -> Option<Noted> {
+        let recent = |(time, ..): &&(Time, Instance, u64)| now.since(*time) <= RECENT;
+        let keys: Vec<u64> = (self.order.iter().rev())
+            .take_while(recent)
+            .take(MAX_LOOKS)
+            .filter(|(_, of, _)| of == instance)
+            .map(|(_, _, key)| *key)
+            .collect();
+        keys.into_iter()
+            .rev()
+            .find_map(|key| self.take(instance, key, now, &wanted))
     }
 
     /// Forgets those that are about no answer any more, and the oldest of too many.

@@ -89,6 +89,7 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::UpstreamIntercepted, &[&[Replaced]],                                 &[LoggedReplaced], &[]),
     rule(Cause::UpstreamMasked,    &[&[Masked]],                                     &[LoggedMasked], &[]),
     // The upstream's failure, by what became of the connection.
+    rule(Cause::UpstreamMasked,    &[&[LoggedBetter, SaidRefused], &[LoggedBetter, SaidTimeout], &[LoggedBetter, SaidClosed]], &[], &[Late]),
     rule(Cause::UpstreamRefused,   &[&[Refused]],                                    &[SaidRefused, LoggedRefused, LoggedNoAnswer, LoggedEither], &[]),
     rule(Cause::UpstreamTimeout,   &[&[TimedOut]],                                   &[SaidTimeout, LoggedTimedOut, LoggedNoAnswer, LoggedEither], &[]),
     rule(Cause::UpstreamClosed,    &[&[Closed]],                                     &[SaidClosed, LoggedClosed, LoggedNoAnswer, LoggedEither], &[]),
@@ -104,7 +105,8 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::UpstreamTimeout,   &[&[SaidTimeout]],                                &[LoggedNoAnswer, LoggedEither], &[]),
     rule(Cause::UpstreamClosed,    &[&[SaidClosed]],                                 &[LoggedNoAnswer, LoggedEither], &[]),
     // nginx says why each time that it answers for an upstream: it said nothing, so it did not.
-    rule(Cause::UpstreamResponse,  &[&[Unseen], &[Unread, Silent], &[LoggedEither, Silent]], &[],     &[Made]),
+    rule(Cause::UpstreamResponse,  &[&[Unseen], &[Unread, Silent], &[LoggedEither, Silent]], &[],    &[Made]),
+    rule(Cause::UpstreamResponse,  &[&[Unrecorded, Silent, AsksUnread], &[Unrecorded, Silent, Cached]], &[], &[Configured, Scripted, LoggedOwn, LoggedExhausted, LoggedBetter]),
     // A call failed, and no message says more.
     rule(Cause::PermissionDenied,  &[&[Own, NoPermission]],                          OWN,           &[]),
     // nginx says why each time that it fails by itself, and not when it does as it was told.

@@ -1,10 +1,10 @@
 //! What the sources saw of one failed answer, each as a sign that the rules know.
 
-use super::Cause;
+use super::{Cause, cases::Case};
 use crate::{
     access_log::how::How,
-    error_log::Class,
-    facts::{Logged, Served, Sources},
+    error_log::{self, Class},
+    facts::{Logged, Noted, Served, Sources},
     requests::{Answer, Origin},
 };
 
@@ -67,6 +67,9 @@ pub(super) enum Sign {
     SaidClosed,
     /// A message would have been seen, and there was none.
     Silent,
+    /// The kernel half would have told of an answer that nginx made, or that it could read, and it
+    /// told of none.
+    Unrecorded,
     // The access log.
     LoggedPassedOn,
     LoggedReplaced,
@@ -78,6 +81,8 @@ pub(super) enum Sign {
     LoggedNoAnswer,
     /// The upstream's own, or nginx's about it: the format does not tell.
     LoggedEither,
+    /// It is no failure by its status, and the format does not tell of upstreams.
+    LoggedBetter,
     /// nginx gave up on the way to an upstream.
     LoggedExhausted,
     /// No upstream had a part in it.
@@ -89,6 +94,8 @@ pub(super) enum Sign {
     // The configuration.
     /// It may answer such a request with that very status.
     Configured,
+    /// An upstream answers such a request whose answers nobody can read.
+    AsksUnread,
     /// A cache may answer such a request.
     Cached,
     /// A script answers such a request.
@@ -224,6 +231,14 @@ fn origin(answer: &Answer, status: u16, logged: Option<&Logged>) -> Option<Origi
 }
 
 /// What a line of the access log says.
+pub(super) fn of_line(logged: &Logged) -> Signs {
+    if logged.status < SERVER_ERROR && logged.how == How::Untold {
+        return Signs(0).with(Sign::LoggedBetter);
+    }
+    of_how(logged.how)
+}
+
+/// The same, of several.
 pub(super) const fn of_how(how: How) -> Signs {
     Signs(0).with(match how {
         How::Upstream => Sign::LoggedPassedOn,
@@ -239,6 +254,13 @@ pub(super) const fn of_how(how: How) -> Signs {
         How::Cached => Sign::LoggedCached,
         How::Untold => Sign::LoggedUntold,
     })
+}
+
+/// What a message of the error log says about an answer that was sent with `status`.
+pub(super) fn of_note(note: &Noted, status: u16) -> Signs {
+    let signs = of_class(note.class);
+    let cut = note.class.answer == error_log::Answer::Fails && status < SERVER_ERROR;
+    if cut { signs.with(Sign::Late) } else { signs }
 }
 
 /// What a message for the error log says.
@@ -265,11 +287,36 @@ pub(super) fn of_class(class: &Class) -> Signs {
     Signs(0).with(said)
 }
 
+/// What nobody said of an answer, though somebody would have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Absent {
+    /// A message of nginx's.
+    message: bool,
+    /// A record of the kernel half.
+    record: bool,
+}
+
+impl Absent {
+    /// `said` when there is a message.
+    pub(super) fn of(case: &Case, sources: Sources, said: bool) -> Self {
+        let seen = case.answer.is_some();
+        let followed = sources.requests && sources.messages;
+        let heard = seen && sources.messages || case.is_matched() && sources.error_log;
+        Self {
+            message: !said && (heard || !seen && followed),
+            record: !seen && followed,
+        }
+    }
+}
+
 /// What follows from there being no message, and from what the configuration says of the place.
-pub(super) fn inferred(sources: Sources, said: bool, made: bool, served: &Served) -> Signs {
+pub(super) fn inferred(absent: Absent, made: bool, served: &Served) -> Signs {
     let mut signs = Signs::default();
-    if !said && (sources.messages || sources.error_log) {
+    if absent.message {
         signs = signs.with(Sign::Silent);
+    }
+    if absent.record {
+        signs = signs.with(Sign::Unrecorded);
     }
     // What a condition says may be so or not, and nothing tells whether it was: what else answers
     // there must be ruled out.
@@ -277,6 +324,7 @@ pub(super) fn inferred(sources: Sources, said: bool, made: bool, served: &Served
     let configured = served.place.is_some() && !others;
     for (holds, sign) in [
         (configured, Sign::Configured),
+        (served.opaque, Sign::AsksUnread),
         (served.cached, Sign::Cached),
         (served.scripted && served.place.is_none(), Sign::Scripted),
     ] {

@@ -123,6 +123,14 @@ pub(super) fn of_place(place: &str, status: u16) -> Evidence {
     seen("config", format!("{place} may answer with {status}"))
 }
 
+/// The same of a place where a script answers.
+pub(super) fn of_script(status: u16) -> Evidence {
+    seen(
+        "config",
+        format!("a script answers there, and may do so with {status}"),
+    )
+}
+
 /// Why the cause of an answer is not known; nothing where every source had its say.
 pub(super) fn of_unknown(sources: Sources) -> Option<Evidence> {
     if sources == Sources::default() {

@@ -46,12 +46,14 @@ impl Correlator {
                 .map(|answer| signs::of_answer(answer, case.status, logged, sources))
                 .unwrap_or_default(),
             error_log: note
-                .map(|note| signs::of_class(note.class))
+                .map(|note| signs::of_note(note, case.status))
                 .unwrap_or_default(),
-            access_log: logged
-                .map(|logged| signs::of_how(logged.how))
-                .unwrap_or_default(),
-            inferred: signs::inferred(sources, said, made, &self.served(case)),
+            access_log: logged.map(signs::of_line).unwrap_or_default(),
+            inferred: signs::inferred(
+                signs::Absent::of(case, sources, said),
+                made,
+                &self.served(case),
+            ),
         }
     }
 
@@ -92,6 +94,9 @@ impl Correlator {
         let upstream = upstream(case, judged.cause);
         let request = request(case);
         let place = self.served(case).place;
+        if judged.cause == Cause::ScriptResponse {
+            pieces.insert(0, summary::of_script(case.status));
+        }
         let place = place.filter(|_| judged.cause == Cause::ConfigResponse);
         if let Some(place) = &place {
             pieces.insert(0, summary::of_place(place, case.status));
@@ -120,6 +125,10 @@ impl Correlator {
                 (None, None) => Response::default(),
             };
             response.seen_by = seen_by;
+            if let Some(request) = request {
+                response.method = Some(request.method.clone());
+                response.path = Some(request.path.clone());
+            }
             Box::new(response)
         });
         Verdict {

@@ -21,7 +21,7 @@ const MAX_ATTEMPTS: usize = 8;
 const MAX_NAME: usize = 128;
 
 /// A failed answer, or several alike, that the access log tells of: one with a status of 500 or
-/// above, or one that hides an upstream's failure.
+/// above, one that hides an upstream's failure, or one of which a message says that it failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Logged {
     /// What the client was sent.
@@ -60,13 +60,29 @@ impl Logged {
         } else {
             return None;
         };
+        Some(Self::read(entry, status, how, escape))
+    }
+
+    /// What a line says of an answer that was sent with a status below 500; nothing when the client
+    /// had left, or another try at an upstream is known to have succeeded.
+    #[must_use]
+    pub fn of_better(entry: &Entry<'_>, status: u16, escape: Escape) -> Option<Self> {
+        /// nginx's own status for a client that did not wait.
+        const CLIENT_LEFT: u16 = 499;
+        if status >= 500 || status == CLIENT_LEFT || how::hidden(entry, status) != Hidden::Nothing {
+            return None;
+        }
+        Some(Self::read(entry, status, How::Untold, escape))
+    }
+
+    fn read(entry: &Entry<'_>, status: u16, how: How, escape: Escape) -> Self {
         let name = |field| {
             let value = entry.present(field)?;
             Some(text(&escape.unescape(value)))
         };
         let upstreams = entry.upstream_addr().take(MAX_ATTEMPTS);
         let upstream = upstreams.filter(|one| !matches!(one.value, b"" | b"-"));
-        Some(Self {
+        Self {
             status,
             how,
             upstream_status: entry
@@ -83,7 +99,7 @@ impl Logged {
             connection: entry.connection(),
             pid: entry.pid(),
             count: 1,
-        })
+        }
     }
 
     /// Several of which no more is told apart.

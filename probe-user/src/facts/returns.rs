@@ -1,6 +1,6 @@
 //! What a configuration answers with by itself, and what else may answer in the same place.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,9 @@ use crate::config::{
     Settings,
     error_page::PageStatus,
     location::{Handler, Level, Location, LocationKind},
+    pass::{Pass, Protocol, Target},
     server::Server,
+    upstream::UpstreamAddress,
 };
 
 /// Servers and locations that are kept; more is no real configuration.
@@ -19,6 +21,9 @@ const MAX_PLACES: usize = 20_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Returns {
     servers: Vec<OfServer>,
+    /// Paths to which requests are mirrored.
+    #[serde(default)]
+    mirrors: BTreeSet<String>,
 }
 
 /// What is known of the places that may serve a path.
@@ -28,12 +33,14 @@ pub struct Served {
     pub place: Option<String>,
     /// Nothing else answers there, whatever the request.
     pub certain: bool,
-    /// What answers there otherwise cannot be read: it is asked through TLS.
+    /// What answers there otherwise cannot be read: it is asked in TLS or HTTP/2.
     pub opaque: bool,
     /// A cache may answer.
     pub cached: bool,
     /// A script may answer.
     pub scripted: bool,
+    /// There is more than one upstream to ask, or it is not known how many.
+    pub several: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +72,7 @@ struct Says {
     opaque: bool,
     cached: bool,
     scripted: bool,
+    several: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,10 +91,17 @@ impl Returns {
         let servers = settings.servers.iter();
         Self {
             servers: servers
-                .map(|server| OfServer::of(server, &mut left))
+                .map(|server| OfServer::of(server, settings, &mut left))
                 .filter(OfServer::says_anything)
                 .collect(),
+            mirrors: settings.mirrors.iter().map(ToString::to_string).collect(),
         }
+    }
+
+    /// Whether requests are mirrored to that path.
+    #[must_use]
+    pub fn mirrors(&self, path: &str) -> bool {
+        self.mirrors.contains(path)
     }
 
     /// What is known of where a request for this path is served that was answered so. A regular
@@ -96,11 +111,12 @@ impl Returns {
         let mut all = Served::default();
         for server in &self.servers {
             let one = server.serve(path, status);
+            all.several |= one.several;
             // The server that answers so for certain is the one that did.
             if one.certain && !all.certain {
                 return one;
             }
-            all.opaque |= one.opaque && one.place.is_some();
+            all.opaque |= one.opaque;
             all.cached |= one.cached;
             all.scripted |= one.scripted;
             all.place = all.place.or(one.place);
@@ -110,18 +126,23 @@ impl Returns {
 }
 
 impl OfServer {
-    fn of(server: &Server, left: &mut usize) -> Self {
+    fn of(server: &Server, settings: &Settings, left: &mut usize) -> Self {
         let mut all = Self {
             everywhere: own_codes(&server.level),
-            own: Says::of(&server.level),
+            own: Says::of(&server.level, settings),
             locations: Vec::new(),
         };
-        all.add(&server.level.locations, None, left);
+        all.add(&server.level.locations, None, (settings, left));
         all
     }
 
     /// Adds what is within: `outer` is the location around it.
-    fn add(&mut self, locations: &[Location], outer: Option<usize>, left: &mut usize) {
+    fn add(
+        &mut self,
+        locations: &[Location],
+        outer: Option<usize>,
+        (settings, left): (&Settings, &mut usize),
+    ) {
         for location in locations {
             let Some(fewer) = left.checked_sub(1) else {
                 return;
@@ -143,14 +164,14 @@ impl OfServer {
                             &mut self.own
                         }
                     };
-                    says.may(&Says::of(&location.level));
-                    self.add(&location.level.locations, outer, left);
+                    says.may(&Says::of(&location.level, settings));
+                    self.add(&location.level.locations, outer, (settings, left));
                     continue;
                 }
                 // From anywhere.
                 LocationKind::Named => {
                     self.everywhere.extend(codes);
-                    self.add(&location.level.locations, outer, left);
+                    self.add(&location.level.locations, outer, (settings, left));
                     continue;
                 }
             };
@@ -158,10 +179,10 @@ impl OfServer {
                 kind,
                 pattern: location.pattern.to_string(),
                 codes,
-                says: Says::of(&location.level),
+                says: Says::of(&location.level, settings),
             });
             let this = self.locations.len() - 1;
-            self.add(&location.level.locations, Some(this), left);
+            self.add(&location.level.locations, Some(this), (settings, left));
         }
     }
 
@@ -180,6 +201,7 @@ impl OfServer {
             opaque: says.opaque,
             cached: says.cached,
             scripted: says.scripted,
+            several: says.several,
             place: None,
         };
         let here = location.filter(|one| one.codes.contains(&status));
@@ -209,7 +231,7 @@ impl OfServer {
 }
 
 impl Says {
-    fn of(level: &Level) -> Self {
+    fn of(level: &Level, settings: &Settings) -> Self {
         let handler = level.handler.as_ref();
         let script = matches!(
             handler,
@@ -217,9 +239,11 @@ impl Says {
         );
         Self {
             always: level.returns.as_ref().map(|returns| returns.code),
-            opaque: matches!(handler, Some(Handler::Pass(pass)) if pass.tls),
+            opaque: matches!(handler, Some(Handler::Pass(pass))
+                if pass.tls || pass.protocol == Protocol::Grpc),
             cached: level.effective.caches && matches!(handler, Some(Handler::Pass(_))),
             scripted: script || level.effective.lua.may_answer(),
+            several: matches!(handler, Some(Handler::Pass(pass)) if !is_one(pass, settings)),
         }
     }
 
@@ -228,6 +252,26 @@ impl Says {
         self.opaque |= other.opaque;
         self.cached |= other.cached;
         self.scripted |= other.scripted;
+        self.several |= other.several;
+    }
+}
+
+/// Whether a location asks one address and no other.
+fn is_one(pass: &Pass, settings: &Settings) -> bool {
+    let is_address = |name: &str| name.parse::<IpAddr>().is_ok();
+    if let Some(upstream) = settings.upstream(pass) {
+        return match upstream.servers.as_slice() {
+            [one] => match &one.address {
+                UpstreamAddress::Host { name, .. } => is_address(name),
+                UpstreamAddress::Unix(_) => true,
+            },
+            _ => false,
+        };
+    }
+    match &pass.target {
+        Target::Host { name, .. } => is_address(name),
+        Target::Unix(_) => true,
+        Target::Variable(_) => false,
     }
 }
 
@@ -272,6 +316,7 @@ mod tests {
                 own: Says::default(),
                 locations: locations.collect(),
             }],
+            mirrors: BTreeSet::new(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Many logs, each looked at when there is a reason to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use tokio::io::unix::AsyncFd;
@@ -19,6 +19,12 @@ pub trait Reader<K> {
 
     /// The log `key` was looked at; its lines were given before.
     fn polled(&mut self, key: &K, log: &Follower, result: Result<Progress, FollowError>);
+
+    /// Whether the log `key` is to be read after all that are not: what they say of the same thing was
+    /// written before.
+    fn is_second(&self, _key: &K) -> bool {
+        false
+    }
 
     /// The paths of `key` and of `other`, which has it already, lead to one file. `true` lets go of
     /// `key`, so that each line comes once; nothing was read by that path yet.
@@ -218,6 +224,23 @@ impl<K> Followers<K> {
             .map(|(&id, log)| (log.due, id))
             .collect();
         due.sort_unstable();
+        let is_second = |id: &u32| {
+            self.logs
+                .get(id)
+                .is_some_and(|log| reader.is_second(&log.key))
+        };
+        let (second, mut first): (Vec<_>, Vec<_>) =
+            due.into_iter().partition(|(_, id)| is_second(id));
+        if !second.is_empty() {
+            let known: HashSet<u32> = first.iter().map(|(_, id)| *id).collect();
+            let others = self
+                .logs
+                .keys()
+                .filter(|id| !known.contains(*id) && !is_second(id));
+            first.extend(others.map(|id| (begin, *id)));
+        }
+        first.extend(second);
+        let due = first;
         self.part(due.iter().map(|(_, id)| *id), reader);
         for (_, id) in due {
             self.poll_one(id, reader);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    access_log::{Entry, Field, Format, how::How},
+    access_log::{Entry, Escape, Field, Format, how::How},
     clock::Time,
     config::LogFormat,
     facts::{Event, Logged},
@@ -96,7 +96,12 @@ impl AccessReader {
         self.add_formats(old);
     }
 
-    pub(super) fn line(&mut self, line: &[u8]) {
+    /// Takes a line; `better` may take an interest in an answer that is no failure.
+    pub(super) fn line(
+        &mut self,
+        line: &[u8],
+        better: impl FnOnce(u16, &Entry<'_>, Escape) -> Option<Logged>,
+    ) {
         let mut entry = Entry::default();
         let mut formats = self.formats.iter();
         let Some((_, format)) = formats.find(|(_, format)| format.parse(line, &mut entry)) else {
@@ -116,7 +121,7 @@ impl AccessReader {
             self.unparsed += 1;
             return;
         };
-        let failed = Logged::of(&entry, escape);
+        let failed = Logged::of(&entry, escape).or_else(|| better(status, &entry, escape));
         let late = failed
             .as_ref()
             .and(entry.time())
@@ -247,11 +252,11 @@ mod tests {
     #[test]
     fn a_late_failure_has_the_time_of_its_line() {
         let mut reader = reader();
-        reader.line(&line("01/Jan/2026:00:00:01 +0100", 502));
-        reader.line(&line("01/Jan/2026:00:00:00 +0100", 500));
-        reader.line(&line("01/Jan/2026:00:00:01 +0100", 502));
-        reader.line(&line("01/Jan/2026:00:00:01 +0100", 200));
-        reader.line(b"nonsense");
+        reader.line(&line("01/Jan/2026:00:00:01 +0100", 502), |_, _, _| None);
+        reader.line(&line("01/Jan/2026:00:00:00 +0100", 500), |_, _, _| None);
+        reader.line(&line("01/Jan/2026:00:00:01 +0100", 502), |_, _, _| None);
+        reader.line(&line("01/Jan/2026:00:00:01 +0100", 200), |_, _, _| None);
+        reader.line(b"nonsense", |_, _, _| None);
         let (parsed, unparsed, facts) = reader.finish();
         assert_eq!((parsed, unparsed), (4, 1));
         let text = |time: Option<Time>| time.map(|time| time.to_string());
@@ -279,8 +284,8 @@ mod tests {
     #[test]
     fn misfits_are_shown_escaped_and_not_all_the_time() {
         let mut reader = reader();
-        reader.line(b"\x1b[31mred?token=secret");
-        reader.line(b"more");
+        reader.line(b"\x1b[31mred?token=secret", |_, _, _| None);
+        reader.line(b"more", |_, _, _| None);
         let said = reader.complaint().expect("something");
         assert!(
             said.starts_with("2 lines do not fit the format combined"),
@@ -288,7 +293,7 @@ mod tests {
         );
         assert!(!said.contains('\x1b') && said.contains("red"), "{said}");
         assert!(!said.contains("secret"), "{said}");
-        reader.line(b"again");
+        reader.line(b"again", |_, _, _| None);
         assert_eq!(reader.complaint(), None);
     }
 
@@ -304,8 +309,8 @@ mod tests {
         let escape = crate::access_log::Escape::Default;
         let compiled = Format::compile(&text, escape).expect("a format");
         reader.set_formats(vec![(new, Arc::new(compiled))]);
-        reader.line(b"200 1700000000.000");
-        reader.line(&line("01/Jan/2026:00:00:01 +0100", 200));
+        reader.line(b"200 1700000000.000", |_, _, _| None);
+        reader.line(&line("01/Jan/2026:00:00:01 +0100", 200), |_, _, _| None);
         assert_eq!(reader.finish().0, 2);
     }
 }

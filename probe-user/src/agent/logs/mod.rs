@@ -7,6 +7,7 @@ mod once;
 mod readers;
 mod said;
 mod tried;
+mod wanted;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -116,6 +117,8 @@ impl Logs {
                 positions,
                 metrics,
                 changed: true,
+                wanted: wanted::Wanted::default(),
+                alone: true,
             },
             last_id: 0,
             last: None,
@@ -324,6 +327,11 @@ impl Logs {
             tried => self.said.saved(tried.map(|_| ())),
         }
         fewer
+    }
+
+    /// Whether nothing but the logs tells of requests.
+    pub(super) fn read_alone(&mut self, alone: bool) {
+        self.readers.alone = alone;
     }
 
     /// Waits until there is something to read.

@@ -2,10 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Kind, Place, access::AccessReader, error::ErrorReader};
+use super::{Kind, Place, access::AccessReader, error::ErrorReader, wanted::Wanted};
 use crate::{
     clock::Time,
-    facts::{Event, Fact, Instance},
+    facts::{Event, Fact, Instance, Logged},
     follow::{FollowError, Follower, Positions, Progress, Reader},
     rooted::Root,
     sinks::metrics::Metrics,
@@ -21,6 +21,9 @@ pub(super) struct Readers {
     pub(super) metrics: Arc<Metrics>,
     /// Some log can be read now that could not, or the reverse.
     pub(super) changed: bool,
+    pub(super) wanted: Wanted,
+    /// Nothing but the logs tells of requests.
+    pub(super) alone: bool,
 }
 
 /// What a log goes by.
@@ -104,10 +107,26 @@ impl Reader<u32> for Readers {
     fn line(&mut self, id: &u32, line: &[u8]) {
         if let Some(log) = self.logs.get_mut(id) {
             match &mut log.lines {
-                Lines::Access(reader) => reader.line(line),
+                Lines::Access(reader) => {
+                    let wanted = &mut self.wanted;
+                    let instance = &log.instance;
+                    reader.line(line, |status, entry, escape| {
+                        if wanted.is_empty() {
+                            return None;
+                        }
+                        let logged = Logged::of_better(entry, status, escape)?;
+                        wanted.take(instance, &logged).then_some(logged)
+                    });
+                }
                 Lines::Error(reader) => reader.line(line),
             }
         }
+    }
+
+    fn is_second(&self, id: &u32) -> bool {
+        // nginx logs an answer when it is over, and what went wrong before that.
+        let log = self.logs.get(id).filter(|_| self.alone);
+        log.is_some_and(|log| log.place.kind == Kind::Access)
     }
 
     fn same(&mut self, id: &u32, other: &u32) -> bool {
@@ -182,6 +201,11 @@ impl Reader<u32> for Readers {
                 let messages = reader.finish();
                 for ((level, class), count) in messages.counts {
                     self.metrics.messages(instance, level.name(), class, count);
+                }
+                for (_, event) in messages.facts.iter().filter(|_| self.alone) {
+                    if let Event::Noted(note) = event {
+                        self.wanted.add(instance, note, Time::now());
+                    }
                 }
                 facts.extend(messages.facts);
                 (messages.parsed, messages.unparsed)

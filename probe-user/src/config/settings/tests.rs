@@ -68,6 +68,7 @@ fn what_is_not_set_has_nginxs_defaults() {
             servers: settings.servers.clone(),
             upstreams: vec![],
             upstream_places: HashMap::new(),
+            mirrors: BTreeSet::new(),
             files: vec!["/conf/nginx.conf".into()],
             warnings: vec![],
             unread: 0,

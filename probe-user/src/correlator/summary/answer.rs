@@ -14,7 +14,10 @@ pub(in super::super) fn of_answer(answer: &Answer, status: u16) -> Evidence {
     let theirs = last.and_then(|last| last.status()).unwrap_or_default();
     let what = match answer.origin() {
         _ if answer.late => of_late(answer, status),
-        _ if answer.cut => "the connection was closed without an answer".to_owned(),
+        _ if answer.cut => {
+            let why = answer.explained().map_or("", |message| message.class.means);
+            format!("closed without an answer: {why}")
+        }
         Origin::Upstream => format!("HTTP {status} from {upstream} passed on"),
         Origin::Intercepted => format!("HTTP {status} in place of {upstream}'s {theirs}"),
         Origin::Masked => format!("HTTP {status} after {upstream} had failed"),
@@ -43,7 +46,11 @@ pub(in super::super) fn of_answer(answer: &Answer, status: u16) -> Evidence {
             (None, None) if made => format!("HTTP {status} made by nginx itself"),
             (None, None) => format!("HTTP {status}, and no upstream was asked"),
         },
-        Origin::Unread => format!("HTTP {status}, {upstream} being asked through TLS or HTTP/2"),
+        Origin::Unread => match answer.explained() {
+            Some(message) => format!("HTTP {status}: {}, {upstream}", message.class.means),
+            None if made => format!("HTTP {status} made by nginx, after it asked {upstream}"),
+            None => format!("HTTP {status} from {upstream} passed on, asked in TLS or HTTP/2"),
+        },
     };
     seen("requests", what)
 }
