@@ -67,7 +67,8 @@ pub mod outcome {
     pub const GAVE_UP: u16 = 1002;
     /// What came was no answer of the protocol.
     pub const INVALID: u16 = 1003;
-    /// It was asked in TLS or HTTP/2, so that nobody can read what it answered.
+    /// It was asked in TLS, HTTP/2 or a protocol that is not known, so that nobody can read what it
+    /// answered.
     pub const UNREAD: u16 = 1004;
 }
 

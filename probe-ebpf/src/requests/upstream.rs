@@ -105,6 +105,13 @@ pub fn failed(worker: &mut Worker, pid: u32, connection: &mut Connection, why: u
     if connection.phase == phase::ANSWERED {
         return;
     }
+    let asked = connection.phase == phase::ASKED;
+    let unread = is_opaque(connection.protocol) || connection.protocol == protocol::UNKNOWN;
+    let why = if asked && unread && (why == outcome::CLOSED || why == outcome::GAVE_UP) {
+        outcome::UNREAD // what was said before that is not known
+    } else {
+        why
+    };
     connection.phase = phase::ANSWERED;
     note(worker, pid, connection, 0, why);
 }
@@ -112,12 +119,6 @@ pub fn failed(worker: &mut Worker, pid: u32, connection: &mut Connection, why: u
 /// Notes how an attempt went, with its client or, when that is not known, for this turn.
 #[inline]
 fn note(worker: &mut Worker, pid: u32, connection: &Connection, status: u16, why: u16) {
-    let opaque = is_opaque(connection.protocol);
-    let why = if opaque && (why == outcome::CLOSED || why == outcome::GAVE_UP) {
-        outcome::UNREAD // what was said before that is not known
-    } else {
-        why
-    };
     let header_ns = if status == 0 {
         0
     } else {

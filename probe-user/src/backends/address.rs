@@ -8,7 +8,10 @@ use std::{
 
 use nginx_probe_ebpf::connection::ADDRESS_LEN;
 
-use crate::config::{Settings, location::Handler, pass::Target, upstream::UpstreamAddress};
+use crate::{
+    config::{Settings, location::Handler, pass::Target, upstream::UpstreamAddress},
+    requests::CUT,
+};
 
 /// Addresses that are kept of one configuration.
 const MAX_ADDRESSES: usize = 1_024;
@@ -30,7 +33,7 @@ impl Address {
     #[must_use]
     pub fn of_answer(text: &str) -> Option<Self> {
         match text.strip_prefix("unix:") {
-            Some(path) if path.len() < KEPT_PATH && !path.contains('\\') => {
+            Some(path) if path.len() < KEPT_PATH && !path.contains(['\\', CUT]) => {
                 Some(Self::Unix(path.into()))
             }
             Some(_) => None,
@@ -43,11 +46,10 @@ impl Address {
     pub fn key(&self) -> Arc<str> {
         match self {
             Self::Tcp(address) => address.to_string().into(),
-            Self::Unix(path) => {
-                let kept = path.as_bytes().get(..KEPT_PATH);
-                let path = kept.unwrap_or(path.as_bytes()).escape_ascii();
-                format!("unix:{path}").into()
-            }
+            Self::Unix(path) => match path.as_bytes().get(..KEPT_PATH) {
+                Some(kept) => format!("unix:{}{CUT}", kept.escape_ascii()).into(),
+                None => format!("unix:{}", path.as_bytes().escape_ascii()).into(),
+            },
         }
     }
 

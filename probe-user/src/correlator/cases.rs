@@ -82,6 +82,10 @@ impl Case {
     /// Whether a message can be about this answer.
     fn may_have(&self, class: &Class) -> bool {
         let fits = match class.answer {
+            // Of a line that is no failure, what failed is of interest, and not what was made of it.
+            error_log::Answer::Status(status) if self.status < 500 && self.answer.is_none() => {
+                status >= 500
+            }
             error_log::Answer::Status(_) | error_log::Answer::Fails => {
                 class.may_give(self.status)
                     // Of an earlier attempt, or before an `error_page` changed it.

@@ -110,7 +110,7 @@ pub(super) static RULES: &[Rule] = &[
     // A call failed, and no message says more.
     rule(Cause::PermissionDenied,  &[&[Own, NoPermission]],                          OWN,           &[]),
     // nginx says why each time that it fails by itself, and not when it does as it was told.
-    rule(Cause::ConfigResponse,    &[&[Own, Configured, Silent], &[LoggedOwn, Configured, Silent]], &[Made], &[LoggedExhausted]),
+    rule(Cause::ConfigResponse,    &[&[Own, Configured, Silent], &[LoggedOwn, Configured, Silent], &[Own, Made, Certain]], &[Made], &[LoggedExhausted]),
     // A script may answer as it likes, and say what it likes.
     rule(Cause::ScriptResponse,    &[&[Own, Scripted, Silent], &[Own, Scripted, SaidOther], &[LoggedOwn, Scripted, Silent], &[LoggedOwn, Scripted, SaidOther]], &[], &[LoggedExhausted]),
 ];

@@ -94,6 +94,8 @@ pub(super) enum Sign {
     // The configuration.
     /// It may answer such a request with that very status.
     Configured,
+    /// It answers each such request so, and nothing else there does.
+    Certain,
     /// An upstream answers such a request whose answers nobody can read.
     AsksUnread,
     /// A cache may answer such a request.
@@ -324,6 +326,7 @@ pub(super) fn inferred(absent: Absent, made: bool, served: &Served) -> Signs {
     let configured = served.place.is_some() && !others;
     for (holds, sign) in [
         (configured, Sign::Configured),
+        (configured && served.certain, Sign::Certain),
         (served.opaque, Sign::AsksUnread),
         (served.cached, Sign::Cached),
         (served.scripted && served.place.is_none(), Sign::Scripted),

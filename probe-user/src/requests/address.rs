@@ -6,7 +6,10 @@ const AF_UNIX: u16 = 1;
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
 
-/// `ip:port`, `unix:path` (cut to what is kept of it), or nothing for an address of another family
+/// Stands behind a path of which not all is kept.
+pub(crate) const CUT: char = '…';
+
+/// `ip:port`, `unix:path` (cut to what is kept of it, with [`CUT`] behind it), or nothing for an address of another family
 /// or without a name. The path is whatever somebody called it: what cannot be printed is escaped.
 pub(crate) fn text(bytes: &[u8]) -> Option<String> {
     let family = u16::from_ne_bytes(*bytes.first_chunk()?);
@@ -23,7 +26,8 @@ pub(crate) fn text(bytes: &[u8]) -> Option<String> {
         }
         AF_UNIX => {
             let path = rest.split(|byte| *byte == 0).next().unwrap_or_default();
-            (!path.is_empty()).then(|| format!("unix:{}", path.escape_ascii()))
+            let cut = if path.len() == rest.len() { "…" } else { "" };
+            (!path.is_empty()).then(|| format!("unix:{}{cut}", path.escape_ascii()))
         }
         _ => None,
     }
@@ -49,6 +53,8 @@ mod tests {
         assert_eq!(text(&bytes(AF_INET6, &v6)).as_deref(), Some("[::1]:80"));
         let unix = bytes(AF_UNIX, b"/run/\x1b[31mx.sock");
         assert_eq!(text(&unix).as_deref(), Some(r"unix:/run/\x1b[31mx.sock"));
+        let long = text(&bytes(AF_UNIX, &[b'/'; 46]));
+        assert_eq!(long, Some(format!("unix:{}…", "/".repeat(46))));
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub enum Attempt {
     Ended(End),
     /// Nothing had come of it when the client was answered.
     Open,
-    /// It was asked in TLS or HTTP/2: what it answered cannot be read.
+    /// It was asked in TLS, HTTP/2 or a protocol that is not known: what it answered cannot be read.
     Unread,
 }
 

@@ -32,7 +32,7 @@ use crate::{
     names::{self, Name},
 };
 
-pub(crate) use self::address::text as address;
+pub(crate) use self::address::{CUT, text as address};
 
 /// A failed answer, or one that hides an upstream's failure.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
