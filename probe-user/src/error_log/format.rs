@@ -1,8 +1,9 @@
 //! The class of a message, known by the format string that nginx makes it from.
 
-use super::class::{Class, Seen};
+use super::class::Class;
 use super::classes;
 use super::level::Level;
+use super::rule::Seen;
 
 /// Bytes of a format that are looked at.
 const MAX_FORMAT: usize = 512;
@@ -23,6 +24,8 @@ pub fn of_format(
         message: &message,
         errno: (errno != 0).then_some(errno),
         action: None,
+        phase: None,
+        request: None,
         connected,
         fields: connected,
         unheard: true,

@@ -5,25 +5,32 @@
 
 mod answers;
 mod client;
+mod dav;
 mod files;
+mod firewall;
 mod lua;
+mod modules;
 mod process;
 mod resources;
+mod scripts;
+mod tls;
 mod upstream;
 mod upstream_answer;
 
 use std::{collections::HashMap, sync::LazyLock};
 
-use super::class::{Answer, Class, Rule, Seen, Text, start};
+use super::class::{Answer, Class, Text};
 use super::level::Level;
+use super::rule::{Rule, Seen, start};
 
 /// Makes a table of classes: name, cause, answer, levels, whose text, source, meaning, rules.
 macro_rules! table {
     ($($name:ident: $cause:expr, $answer:expr, [$($level:ident),+], $text:ident, $source:literal,
        $means:literal, [$($rule:expr),* $(,)?];)*) => {
         pub(super) static ROWS: &[$crate::error_log::class::Class] = {
-            use $crate::error_log::class::{Answer::*, Class, Text, start};
+            use $crate::error_log::class::{Answer::*, Class, Text};
             use $crate::error_log::level::Level;
+            use $crate::error_log::rule::start;
             &[$(Class {
                 name: stringify!($name),
                 levels: &[$(Level::$level),+],
@@ -63,7 +70,10 @@ pub fn named(name: &str) -> Option<&'static Class> {
     BY_NAME.get(name).copied()
 }
 
-static TABLES: [&[Class]; 8] = [
+static TABLES: [&[Class]; 13] = [
+    dav::ROWS,
+    modules::ROWS,
+    tls::ROWS,
     resources::ROWS,
     process::ROWS,
     files::ROWS,
@@ -71,6 +81,8 @@ static TABLES: [&[Class]; 8] = [
     upstream_answer::ROWS,
     answers::ROWS,
     lua::ROWS,
+    scripts::ROWS,
+    firewall::ROWS,
     client::ROWS,
 ];
 
