@@ -146,7 +146,10 @@ fn a_real_nginx_writes_what_the_table_knows() -> Result<()> {
         exchange(nginx.port(), request.as_bytes())?;
         watch.expect(path, classes, &mut golden)?;
         anyhow::ensure!(
-            !watch.last.iter().any(|class| ["worker_crashed", "worker_signal"].contains(class)),
+            !watch
+                .last
+                .iter()
+                .any(|class| ["worker_crashed", "worker_signal"].contains(class)),
             "{path} forged a line"
         );
     }

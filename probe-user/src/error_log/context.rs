@@ -139,8 +139,11 @@ fn quoted<'a>(text: &'a [u8], later: &[&[u8]]) -> (&'a [u8], Option<&'a [u8]>) {
             break;
         };
         let ends = after.is_empty()
-            || MORE.iter().any(|start| after.starts_with(start))
-            || later.iter().any(|name| after.starts_with(name));
+            || after.starts_with(b", ")
+                && later
+                    .iter()
+                    .chain(&MORE)
+                    .any(|name| after.starts_with(name));
         if ends {
             return (value, Some(after));
         }
@@ -150,15 +153,17 @@ fn quoted<'a>(text: &'a [u8], later: &[&[u8]]) -> (&'a [u8], Option<&'a [u8]>) {
 
 /// Splits off a request's number at the end of a line.
 fn split_id(text: &[u8]) -> (&[u8], &[u8]) {
-    let window = text.len().saturating_sub(64);
-    let number = |id: &[u8]| {
-        let id = id.get(REQUEST_ID.len()..)?.strip_suffix(b"\"")?;
-        id.iter().all(u8::is_ascii_alphanumeric).then_some(())
-    };
-    text.get(window..)
-        .and_then(|end| memmem::rfind(end, REQUEST_ID))
-        .and_then(|at| text.split_at_checked(window + at))
-        .filter(|(_, id)| number(id).is_some())
+    let id = text
+        .iter()
+        .rev()
+        .skip(1)
+        .take(64)
+        .take_while(|byte| byte.is_ascii_alphanumeric())
+        .count();
+    text.len()
+        .checked_sub(REQUEST_ID.len() + id + 1)
+        .and_then(|at| text.split_at_checked(at))
+        .filter(|(_, end)| end.starts_with(REQUEST_ID) && end.ends_with(b"\""))
         .unwrap_or((text, b""))
 }
 

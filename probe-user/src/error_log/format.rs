@@ -153,6 +153,14 @@ mod tests {
                 "upstream_big_header",
             ),
             (
+                "%s",
+                "[client 192.0.2.1] ModSecurity: Access denied with code 500 (phase 1). ",
+                Level::Error,
+                0,
+                "rule_denied",
+            ),
+            ("js exception: %V", "", Level::Error, 0, "njs_failed"),
+            (
                 "%*s)",
                 "SSL_do_handshake() failed (SSL: x",
                 Level::Crit,

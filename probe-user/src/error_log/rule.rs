@@ -9,6 +9,8 @@ use super::level::Level;
 pub(super) struct Rule {
     /// How it begins: `%` for digits, `@` for anything without a space.
     pub start: &'static str,
+    /// A mark stands in the start.
+    open: bool,
     /// What stands somewhere in it.
     pub has: &'static [&'static str],
     pub ends: &'static str,
@@ -32,6 +34,7 @@ pub(super) struct Rule {
 pub(super) const fn start(start: &'static str) -> Rule {
     Rule {
         start,
+        open: is_open(start.as_bytes()),
         has: &[],
         ends: "",
         errno: &[],
@@ -110,7 +113,11 @@ impl Rule {
     pub fn begins(&self, level: Level, connected: bool, message: &[u8]) -> bool {
         self.level.is_none_or(|wanted| wanted == level)
             && !(self.alone && connected)
-            && begins(self.start, message)
+            && if self.open {
+                begins(self.start, message)
+            } else {
+                message.starts_with(self.start.as_bytes())
+            }
             && self
                 .has
                 .iter()
@@ -153,6 +160,15 @@ pub(super) struct Seen<'a> {
     /// The message is known by its format: what nginx was doing is not, and what it may do for a
     /// client is taken for it.
     pub unheard: bool,
+}
+
+/// Whether a start leaves something open.
+const fn is_open(start: &[u8]) -> bool {
+    match start {
+        [b'%' | b'@', ..] => true,
+        [_, rest @ ..] => is_open(rest),
+        [] => false,
+    }
 }
 
 /// Whether a text is there and begins so.

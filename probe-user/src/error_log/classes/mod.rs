@@ -87,12 +87,13 @@ static TABLES: [&[Class]; 13] = [
 ];
 
 /// A rule with the first bytes of its start as a number, so that most rules are passed over with
-/// one comparison.
+/// one comparison. Of a start that leaves its first word open, those behind it.
 struct Entry {
     class: &'static Class,
     rule: &'static Rule,
     word: u128,
     mask: u128,
+    second: bool,
 }
 
 /// The rules that a message with this first byte may fit, in order.
@@ -113,12 +114,15 @@ static BY_FIRST: LazyLock<Vec<Vec<Entry>>> = LazyLock::new(|| {
 });
 
 fn entry(class: &'static Class, rule: &'static Rule) -> Entry {
-    let plain = rule.start.split(['%', '@']).next().unwrap_or_default();
+    let second = rule.start.strip_prefix('@');
+    let start = second.unwrap_or(rule.start);
+    let plain = start.split(['%', '@']).next().unwrap_or_default();
     Entry {
         class,
         rule,
         word: word(plain.as_bytes()),
         mask: word([u8::MAX; 16].get(..plain.len().min(16)).unwrap_or_default()),
+        second: second.is_some(),
     }
 }
 
@@ -140,11 +144,16 @@ fn word(text: &[u8]) -> u128 {
 /// The rules that begin as a message does, as far as 16 bytes tell.
 fn likely(message: &[u8]) -> impl Iterator<Item = &'static Entry> {
     let first = usize::from(message.first().copied().unwrap_or_default());
-    let word = word(message);
     let entries = BY_FIRST.get(first).map_or(&[][..], Vec::as_slice);
-    entries
-        .iter()
-        .filter(move |entry| word & entry.mask == entry.word)
+    let behind = message
+        .get(..message.len().min(300))
+        .and_then(|start| message.get(memchr::memchr(b' ', start)?..));
+    let words = [word(message), word(behind.unwrap_or_default())];
+    entries.iter().filter(move |entry| {
+        let [first, second] = words;
+        let word = if entry.second { second } else { first };
+        word & entry.mask == entry.word
+    })
 }
 
 /// Whose text a message that begins so holds; known before its end is.

@@ -115,7 +115,10 @@ super::table! {
          start("https protocol requires SSL support"), start("grpcs protocol requires SSL support"),
          start("suwsgi protocol requires SSL support"), start("the \"$memcached_key\" variable is not set"),
          start("cache \"").at(Level::Error).ends("\" not found"),
-         start("@ % is not enough for cache key"), start("memc: upstream \"")];
+         start("proxy_buffer_size % is not enough for cache key"),
+         start("fastcgi_buffer_size % is not enough for cache key"),
+         start("uwsgi_buffer_size % is not enough for cache key"),
+         start("scgi_buffer_size % is not enough for cache key"), start("memc: upstream \"")];
     upstream_tls_verify: Some(UpstreamRefused), Status(502), [Error], Own,
         "ngx_http_upstream_ssl_handshake", "the upstream's certificate is not trusted",
         [start("upstream SSL certificate")];

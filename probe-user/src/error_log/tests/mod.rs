@@ -250,14 +250,15 @@ proptest! {
             "2026/01/02 03:04:05 [error] 10#10: *1 ", "open() \"", "FastCGI sent in stderr: \"", "[lua] ", "\n", "\"",
             ", client: 1.2.3.4", ", client: ", ", server: ", ", server: s", ", request: \"", "GET /%0A HTTP/1.1\"",
             ", upstream: \"", ", host: \"h\"", ", referrer: \"", " failed (2: No)", " while ", "connecting to upstream",
-            "% ", "999999999999999999999999",
+            "% ", "[client 1] ModSecurity: ",
         ];
         let text: String = order.iter().map(|at| pieces[*at]).collect();
         let mut total = 0;
         for record in records(text.as_bytes()) {
             total += record.bytes.len() + 1;
             if let Parsed::Line(line) = Parsed::of(record.bytes) {
-                let _ = (line.path(), line.exit(), line.zone(), line.unresolved(), line.upstream_address(), line.config_place());
+                let _ = (line.path(), line.exit(), line.zone(), line.unresolved(), line.upstream_address(), line.config_place(), line.module());
+                prop_assert!(line.rule().is_none_or(|rule| rule.len() <= 48));
                 prop_assert!(line.message.len() <= record.bytes.len());
             }
         }
