@@ -6,6 +6,10 @@ use super::level::Level;
 
 /// The marks of a message. All that are given must be there.
 #[derive(Debug, Clone, Copy)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a mark of its own that can be there without the others"
+)]
 pub(super) struct Rule {
     /// How it begins: `%` for digits, `@` for anything without a space.
     pub start: &'static str,
