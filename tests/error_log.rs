@@ -146,7 +146,10 @@ fn a_real_nginx_writes_what_the_table_knows() -> Result<()> {
         exchange(nginx.port(), request.as_bytes())?;
         watch.expect(path, classes, &mut golden)?;
         anyhow::ensure!(
-            !watch.last.contains(&"worker_signal"),
+            !watch
+                .last
+                .iter()
+                .any(|class| ["worker_crashed", "worker_signal"].contains(class)),
             "{path} forged a line"
         );
     }
@@ -191,13 +194,13 @@ fn a_real_nginx_writes_what_the_table_knows() -> Result<()> {
 /// Deaths, reloads, refused configurations.
 fn processes(nginx: &Nginx, watch: &mut Watch<'_>, golden: &mut golden::Golden) -> Result<()> {
     let _ = nginx.cause(Fault::Segv);
-    watch.expect("a crash", &["worker_signal", "worker_started"], golden)?;
+    watch.expect("a crash", &["worker_crashed", "worker_started"], golden)?;
     let worker = *nginx.wait_serving()?.first().context("no worker")?;
     signal(worker, Signal::KILL)?;
     watch.expect("a kill", &["worker_signal"], golden)?;
     nginx.wait_serving()?;
     let _ = nginx.cause(Fault::Exit);
-    watch.expect("an exit", &["worker_exit"], golden)?;
+    watch.expect("an exit", &["worker_exit_code"], golden)?;
     nginx.wait_serving()?;
     nginx.signal(Signal::USR1)?;
     watch.expect("new logs", &["reopening", "signal_received"], golden)?;

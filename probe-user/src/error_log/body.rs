@@ -4,9 +4,10 @@ use std::sync::LazyLock;
 
 use memchr::memmem::FinderRev;
 
+use super::errno::of_linux;
 use super::line::number;
 
-/// The kernel's error number and its text.
+/// The kernel's error number, as Linux has it, and its text.
 pub(super) type Errno<'a> = (u32, &'a [u8]);
 
 /// What stands before the fields.
@@ -16,12 +17,14 @@ pub(super) struct Body<'a> {
     pub with_errno: &'a [u8],
     pub errno: Option<Errno<'a>>,
     pub action: Option<&'a [u8]>,
+    /// The phase in which Lua code wrote it.
+    pub phase: Option<&'a [u8]>,
 }
 
 impl<'a> Body<'a> {
     /// Only with fields behind it is it sure that an action is whole.
     pub fn read(text: &'a [u8], fields: bool) -> Self {
-        let text = without_lua_context(text);
+        let (text, phase) = split_phase(text);
         let split = WHILE.rfind(text).and_then(|at| {
             let action = text.get(at + b" while ".len()..)?;
             let known = (fields && ACTIONS.contains(&action))
@@ -36,6 +39,7 @@ impl<'a> Body<'a> {
             with_errno,
             errno,
             action,
+            phase,
         }
     }
 }
@@ -45,7 +49,7 @@ static CONTEXT: LazyLock<FinderRev<'static>> = LazyLock::new(|| FinderRev::new(b
 static PARENTHESIS: LazyLock<FinderRev<'static>> = LazyLock::new(|| FinderRev::new(b" ("));
 
 /// Every action of nginx's (`log->action` in its sources) that stands before fields.
-const ACTIONS: [&[u8]; 29] = [
+const ACTIONS: [&[u8]; 72] = [
     b"reading client request line",
     b"reading client pipelined request line",
     b"reading client request headers",
@@ -75,23 +79,74 @@ const ACTIONS: [&[u8]; 29] = [
     b"proxying and sending to upstream",
     b"sending PROXY protocol header to upstream",
     b"handling QUIC connection",
+    b"reading client request",
+    b"returning text",
+    b"passing connection to port",
+    // ngx_http_proxy_connect_module
+    b"connecting to upstream(proxy_connect)",
+    b"sending to upstream(proxy_connect)",
+    b"reading upstream(proxy_connect)",
+    b"proxying CONNECT",
+    // HTTP/3
+    b"processing HTTP/3 connection",
+    b"creating quic connection",
+    b"handling quic input",
+    b"handling quic packet",
+    b"handling decrypted packet",
+    b"handling initial packet",
+    b"handling payload",
+    b"handling frames",
+    b"parsing quic packet",
+    b"parsing quic long header",
+    b"parsing frames",
+    b"decrypting packet",
+    b"sending frames",
+    b"preparing ack",
+    b"updating keys",
+    // Lua
+    b"loading SSL certificate by lua",
+    b"loading SSL client hello by lua",
+    b"fetching SSL session by lua",
+    b"storing SSL session by lua",
+    // The mail modules
+    b"in auth state",
+    b"in http auth state",
+    b"in starttls state",
+    b"in delay pipelining state",
+    b"in resolving client address",
+    b"in resolving client hostname",
+    b"proxying",
+    b"sending client greeting line",
+    b"sending user name to upstream",
+    b"sending password to upstream",
+    b"sending AUTH to upstream",
+    b"sending HELO/EHLO to upstream",
+    b"sending XCLIENT to upstream",
+    b"sending MAIL FROM to upstream",
+    b"sending RCPT TO to upstream",
+    b"sending LOGIN command to upstream",
+    b"reading response from upstream",
 ];
 
 /// Actions of lines that have no fields.
-const ALONE: [&[u8]; 3] = [
+const ALONE: [&[u8]; 4] = [
     b"accepting new connection on ",
     b"resolving",
     b"requesting certificate status",
+    b"logging to syslog",
 ];
 
-/// The Lua module says at the end of a message in which phase it was.
-fn without_lua_context(text: &[u8]) -> &[u8] {
+/// Splits off the phase that the Lua module names at the end of a message.
+fn split_phase(text: &[u8]) -> (&[u8], Option<&[u8]>) {
     // Its phases have short names, so only the end is looked at.
     let window = text.len().saturating_sub(64);
     text.get(window..)
         .and_then(|end| CONTEXT.rfind(end))
-        .and_then(|at| text.get(..window + at))
-        .unwrap_or(text)
+        .and_then(|at| {
+            let (text, phase) = text.split_at_checked(window + at)?;
+            Some((text, phase.get(b", context: ".len()..)))
+        })
+        .unwrap_or((text, None))
 }
 
 /// Splits `text (number: text)`, as `ngx_log_errno` writes it.
@@ -101,5 +156,6 @@ fn split_errno(text: &[u8]) -> Option<(&[u8], Errno<'_>)> {
     let open = window + PARENTHESIS.rfind(inner.get(window..)?)?;
     let (errno, rest) = number(inner.get(open + 2..)?)?;
     let words = rest.strip_prefix(b": ")?;
-    Some((text.get(..open)?, (u32::try_from(errno).ok()?, words)))
+    let errno = of_linux(u32::try_from(errno).ok()?, words);
+    Some((text.get(..open)?, (errno, words)))
 }

@@ -24,6 +24,9 @@ pub(super) fn choose(text: &[u8], kind: Text, cut: bool) -> Chosen<'_> {
         contested: false,
         errno_contested: false,
     };
+    if kind == Text::Alone {
+        return chosen;
+    }
     let mut errno = None;
     for at in places(text) {
         let body = text.get(..at).unwrap_or_default();
@@ -75,7 +78,7 @@ fn ends_well(body: &[u8], kind: Text) -> bool {
     match kind {
         Text::BeforeErrno => body.errno.is_some(),
         Text::Quoted => body.message.ends_with(b"\"") || body.message.ends_with(b"..."),
-        Text::Own | Text::Foreign => true,
+        Text::Own | Text::Foreign | Text::Alone => true,
     }
 }
 

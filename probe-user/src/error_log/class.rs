@@ -1,6 +1,7 @@
 //! What a class of messages is, and how a message is known to be of it.
 
 use super::level::Level;
+use super::rule::Rule;
 use crate::correlator::Cause;
 
 /// What a message means for the response that a client waits for.
@@ -27,6 +28,8 @@ pub(super) enum Text {
     Quoted,
     /// Someone else's, with no mark at its end.
     Foreign,
+    /// Someone else's, to the end of the line: no fields follow it.
+    Alone,
 }
 
 /// One class of messages. All of them: [`super::classes`].
@@ -126,144 +129,4 @@ pub(crate) mod by_name {
             named(name).ok_or_else(|| E::custom("a class of messages that this version has not"))
         }
     }
-}
-
-/// The marks of a message. All that are given must be there.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Rule {
-    /// How it begins: `%` for digits, a first `@` for anything without a space.
-    pub start: &'static str,
-    pub ends: &'static str,
-    pub errno: &'static [u32],
-    /// How the action begins.
-    pub action: &'static str,
-    pub level: Option<Level>,
-    /// Only outside any connection.
-    pub alone: bool,
-    /// Only before a client's fields, without an action.
-    pub bare: bool,
-    /// The number in parentheses at its end is no errno.
-    pub code: bool,
-}
-
-/// A rule for messages that begin so.
-pub(super) const fn start(start: &'static str) -> Rule {
-    Rule {
-        start,
-        ends: "",
-        errno: &[],
-        action: "",
-        level: None,
-        alone: false,
-        bare: false,
-        code: false,
-    }
-}
-
-impl Rule {
-    /// The message, without errno and action, must end so.
-    pub const fn ends(mut self, ends: &'static str) -> Self {
-        self.ends = ends;
-        self
-    }
-
-    /// With one of these error numbers.
-    pub const fn errno(mut self, errno: &'static [u32]) -> Self {
-        self.errno = errno;
-        self
-    }
-
-    /// While nginx was doing this.
-    pub const fn during(mut self, action: &'static str) -> Self {
-        self.action = action;
-        self
-    }
-
-    /// At this level only.
-    pub const fn at(mut self, level: Level) -> Self {
-        self.level = Some(level);
-        self
-    }
-
-    /// Only in lines without a connection.
-    pub const fn alone(mut self) -> Self {
-        self.alone = true;
-        self
-    }
-
-    /// Only before a client's fields, without an action.
-    pub const fn bare(mut self) -> Self {
-        self.bare = true;
-        self
-    }
-
-    /// What stands in parentheses is a code of its own, not an errno.
-    pub const fn with_code(mut self) -> Self {
-        self.code = true;
-        self
-    }
-
-    /// Whether a message of this level may begin as the rule wants.
-    pub fn begins(&self, level: Level, connected: bool, message: &[u8]) -> bool {
-        self.level.is_none_or(|wanted| wanted == level)
-            && !(self.alone && connected)
-            && begins(self.start, message)
-    }
-
-    /// Whether nginx does this for a client that waits, and for nothing else. A handshake (`SSL …`)
-    /// may be the client's own.
-    fn is_for_client(&self) -> bool {
-        self.action.ends_with("upstream") && !self.action.starts_with("SSL")
-    }
-
-    /// Whether the whole message is as the rule wants.
-    pub fn fits(&self, seen: &Seen<'_>) -> bool {
-        self.begins(seen.level, seen.connected, seen.message)
-            && (self.errno.is_empty() || seen.errno.is_some_and(|no| self.errno.contains(&no)))
-            && (self.action.is_empty()
-                || (seen.unheard && seen.connected && self.is_for_client())
-                || seen
-                    .action
-                    .is_some_and(|action| action.starts_with(self.action.as_bytes())))
-            && seen.message.ends_with(self.ends.as_bytes())
-            && !(self.bare && (seen.unheard || seen.action.is_some() || !seen.fields))
-    }
-}
-
-/// What a rule looks at.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Seen<'a> {
-    pub level: Level,
-    pub message: &'a [u8],
-    pub errno: Option<u32>,
-    pub action: Option<&'a [u8]>,
-    pub connected: bool,
-    /// A client's fields stand behind it.
-    pub fields: bool,
-    /// The message is known by its format: what nginx was doing is not, and what it may do for a
-    /// client is taken for it.
-    pub unheard: bool,
-}
-
-fn begins(start: &str, message: &[u8]) -> bool {
-    let (start, mut rest) = match start.as_bytes() {
-        [b'@', start @ ..] => (start, past(message, |byte| byte != b' ')),
-        start => (start, message),
-    };
-    for wanted in start {
-        rest = match rest.split_first() {
-            Some((byte, _)) if *wanted == b'%' && byte.is_ascii_digit() => {
-                past(rest, |byte| byte.is_ascii_digit())
-            }
-            Some((byte, after)) if byte == wanted => after,
-            _ => return false,
-        };
-    }
-    true
-}
-
-/// What follows the longest run of such bytes, of which at most 300 are looked at.
-fn past(text: &[u8], is: impl Fn(u8) -> bool) -> &[u8] {
-    let run = text.iter().take(300).take_while(|byte| is(**byte)).count();
-    text.get(run..).unwrap_or_default()
 }

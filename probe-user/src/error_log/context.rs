@@ -75,6 +75,18 @@ const NAMES: [&[u8]; 5] = [
     b", referrer: \"",
 ];
 
+/// What some write behind the fields: the stream module counts bytes, the mail module names the
+/// login, Kong's nginx the request, and others the upstream's connection.
+const MORE: [&[u8]; 5] = [
+    b", bytes from/to ",
+    REQUEST_ID,
+    b", upstream_connection: \"",
+    b", login: \"",
+    b", upstream: ",
+];
+
+const REQUEST_ID: &[u8] = b", request_id: \"";
+
 fn quoted_fields<'a>(mut rest: &'a [u8], context: &mut Context<'a>) {
     for (index, name) in NAMES.iter().enumerate() {
         let Some(after) = rest.strip_prefix(*name) else {
@@ -96,13 +108,6 @@ fn quoted_fields<'a>(mut rest: &'a [u8], context: &mut Context<'a>) {
         }
     }
     context.crowded = context.referrer.is_some_and(holds_fields);
-    // The stream module counts bytes behind its fields, the mail module names the login.
-    let more: [&[u8]; 4] = [
-        b", bytes from/to ",
-        b", login: \"",
-        b", upstream: ",
-        b" while ",
-    ];
     // Neither holds a space, unless a configuration or an nginx before 1.21.1 lets it.
     let spaced = [context.upstream, context.host]
         .into_iter()
@@ -113,7 +118,9 @@ fn quoted_fields<'a>(mut rest: &'a [u8], context: &mut Context<'a>) {
         .is_some_and(|server| memchr::memchr2(b'"', b'\n', server).is_some());
     context.whole = !quoted_server
         && !spaced
-        && (rest.is_empty() || more.iter().any(|start| rest.starts_with(start)));
+        && (rest.is_empty()
+            || rest.starts_with(b" while ")
+            || MORE.iter().any(|start| rest.starts_with(start)));
 }
 
 /// A value up to the first quote that ends the line or is followed by a later field; the rest is
@@ -121,8 +128,9 @@ fn quoted_fields<'a>(mut rest: &'a [u8], context: &mut Context<'a>) {
 /// the last quote.
 fn quoted<'a>(text: &'a [u8], later: &[&[u8]]) -> (&'a [u8], Option<&'a [u8]>) {
     if later.is_empty() {
+        let (text, id) = split_id(text);
         return match text.strip_suffix(b"\"") {
-            Some(value) => (value, Some(b"")),
+            Some(value) => (value, Some(id)),
             None => (text, None),
         };
     }
@@ -131,13 +139,32 @@ fn quoted<'a>(text: &'a [u8], later: &[&[u8]]) -> (&'a [u8], Option<&'a [u8]>) {
             break;
         };
         let ends = after.is_empty()
-            || after.starts_with(b", bytes from/to ")
-            || later.iter().any(|name| after.starts_with(name));
+            || after.starts_with(b", ")
+                && later
+                    .iter()
+                    .chain(&MORE)
+                    .any(|name| after.starts_with(name));
         if ends {
             return (value, Some(after));
         }
     }
     (text, None)
+}
+
+/// Splits off a request's number at the end of a line.
+fn split_id(text: &[u8]) -> (&[u8], &[u8]) {
+    let id = text
+        .iter()
+        .rev()
+        .skip(1)
+        .take(64)
+        .take_while(|byte| byte.is_ascii_alphanumeric())
+        .count();
+    text.len()
+        .checked_sub(REQUEST_ID.len() + id + 1)
+        .and_then(|at| text.split_at_checked(at))
+        .filter(|(_, end)| end.starts_with(REQUEST_ID) && end.ends_with(b"\""))
+        .unwrap_or((text, b""))
 }
 
 fn holds_fields(value: &[u8]) -> bool {

@@ -30,13 +30,17 @@ pub enum Ended {
 }
 
 impl<'a> Line<'a> {
-    /// The path between the quotes of `open() "…" failed` and its kin.
+    /// The path between the quotes of `open() "…" failed` and its kin; the second of two.
     #[must_use]
     pub fn path(&self) -> Option<&'a [u8]> {
         let of_files = [
             "open_",
             "mkdir_",
             "write_",
+            "copy_",
+            "dav_",
+            "try_files_denied",
+            "mp4_failed",
             "index_",
             "log_",
             "rename_",
@@ -51,7 +55,11 @@ impl<'a> Line<'a> {
         {
             return None;
         }
-        let open = memchr::memchr(b'"', self.message)?;
+        let open = match memmem::rfind(self.message, b"\" to \"") {
+            // Where a file was to be put.
+            Some(to) => to + b"\" to ".len(),
+            None => memchr::memchr(b'"', self.message)?,
+        };
         let after = self.message.get(open + 1..)?;
         after.get(..memchr::memrchr(b'"', after)?)
     }

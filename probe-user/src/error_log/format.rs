@@ -1,8 +1,9 @@
 //! The class of a message, known by the format string that nginx makes it from.
 
-use super::class::{Class, Seen};
+use super::class::Class;
 use super::classes;
 use super::level::Level;
+use super::rule::Seen;
 
 /// Bytes of a format that are looked at.
 const MAX_FORMAT: usize = 512;
@@ -23,6 +24,8 @@ pub fn of_format(
         message: &message,
         errno: (errno != 0).then_some(errno),
         action: None,
+        phase: None,
+        request: None,
         connected,
         fields: connected,
         unheard: true,
@@ -149,6 +152,14 @@ mod tests {
                 0,
                 "upstream_big_header",
             ),
+            (
+                "%s",
+                "[client 192.0.2.1] ModSecurity: Access denied with code 500 (phase 1). ",
+                Level::Error,
+                0,
+                "rule_denied",
+            ),
+            ("js exception: %V", "", Level::Error, 0, "njs_failed"),
             (
                 "%*s)",
                 "SSL_do_handshake() failed (SSL: x",

@@ -2,10 +2,11 @@
 
 use super::body::Body;
 use super::choose::choose;
-use super::class::{Class, Seen, Text};
+use super::class::{Class, Text};
 use super::classes;
 use super::level::Level;
 use super::record::MAX_RECORD;
+use super::rule::Seen;
 use super::time::Civil;
 
 /// What a piece of the log is.
@@ -13,7 +14,7 @@ use super::time::Civil;
 pub enum Parsed<'a> {
     /// A line of nginx's log.
     Line(Line<'a>),
-    /// What nginx prints on its standard error: `nginx: [emerg] …`.
+    /// What nginx prints on its standard error: `nginx: [emerg] …` (angie: `angie: [emerg] …`).
     Console(Console<'a>),
     /// It begins like neither: the rest of a message with line feeds, or not nginx's.
     Continuation(&'a [u8]),
@@ -34,7 +35,7 @@ pub struct Line<'a> {
     pub connection: Option<u64>,
     /// What it says, without what has a field of its own.
     pub message: &'a [u8],
-    /// The kernel's error number and its text.
+    /// The kernel's error number, as Linux has it where the text tells which it is, and its text.
     pub errno: Option<(u32, &'a [u8])>,
     /// What nginx was doing, from the list of its own words for it.
     pub action: Option<&'a [u8]>,
@@ -146,6 +147,8 @@ impl<'a> Head<'a> {
             message: body.message,
             errno: body.errno.map(|(number, _)| number),
             action: body.action,
+            phase: body.phase,
+            request: fields.request,
             connected: self.connection.is_some(),
             fields: chosen.found,
             unheard: false,
@@ -177,9 +180,12 @@ impl<'a> Head<'a> {
     }
 }
 
+/// What nginx and its kin call themselves on their standard error.
+const NAMES: [&[u8]; 2] = [b"nginx: ", b"angie: "];
+
 impl<'a> Console<'a> {
     fn read(text: &'a [u8]) -> Option<Self> {
-        let rest = text.strip_prefix(b"nginx: ")?;
+        let rest = NAMES.iter().find_map(|name| text.strip_prefix(*name))?;
         let levelled = rest.strip_prefix(b"[").and_then(|rest| {
             let close = memchr::memchr(b']', rest.get(..rest.len().min(8))?)?;
             let level = Level::of(rest.get(..close)?)?;
@@ -192,6 +198,8 @@ impl<'a> Console<'a> {
             message: body.message,
             errno: body.errno.map(|(number, _)| number),
             action: None,
+            phase: None,
+            request: None,
             connected: false,
             fields: false,
             unheard: false,

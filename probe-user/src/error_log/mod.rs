@@ -33,11 +33,14 @@ mod choose;
 pub mod class;
 mod classes;
 mod context;
+mod denied;
 mod details;
+mod errno;
 mod format;
 mod level;
 mod line;
 mod record;
+mod rule;
 mod time;
 mod zone;
 
@@ -46,6 +49,7 @@ mod tests;
 
 pub use class::{Answer, Class};
 pub use classes::{OTHER, all as classes, named};
+pub use denied::MODULES;
 pub use details::{Ended, Exit};
 pub use format::of_format;
 pub use level::Level;

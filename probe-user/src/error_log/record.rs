@@ -51,8 +51,9 @@ fn first_record(block: &[u8]) -> Record<'_> {
         return record;
     };
     let window = block.get(..block.len().min(MAX_RECORD)).unwrap_or(block);
-    let foreign =
-        head.connection.is_some() && head.level != Level::Debug && head.text() != Text::Own;
+    let foreign = head.connection.is_some()
+        && head.level != Level::Debug
+        && !matches!(head.text(), Text::Own | Text::Alone);
     loop {
         let next = record.bytes.len() + 1;
         if next >= window.len() {

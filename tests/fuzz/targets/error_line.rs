@@ -52,6 +52,7 @@ fn ask(record: &[u8], line: &Line) {
         line.unresolved(),
         line.upstream_address(),
         line.config_place().map(|(file, _)| file),
+        line.rule(),
     ];
     for piece in pieces.into_iter().flatten() {
         assert!(is_piece(record, piece));

@@ -45,12 +45,25 @@ super::table! {
         "rewrite_log is on",
         [start("rewritten data: \"").at(Level::Notice),
          start("rewritten redirect: \"").at(Level::Notice), start("\"").at(Level::Notice)];
-    subrequest_unsafe: None, Fails, [Error], Quoted, "ngx_http_parse_unsafe_uri",
+    subrequest_unsafe: None, Fails, [Error], Foreign, "ngx_http_parse_unsafe_uri",
         "a path that leads out of the root was refused", [start("unsafe URI \"")];
     nginx_bug: None, Fails, [Alert], Own,
         "ngx_output_chain, ngx_http_send_header, ngx_http_write_filter",
         "nginx, or a module of it, contradicts itself",
         [start("zero size buf"), start("negative size buf"), start("bad buf in output chain"),
          start("file buf in "), start("header already sent"), start("the http output chain is empty"),
-         start("subrequest: \"").at(Level::Alert)];
+         start("subrequest: \"").at(Level::Alert), start("the same buf was used in "),
+         start("recycled buffer in pipe"), start("http request "), start("http finalize non-active"),
+         start("http postpone filter NULL"), start("connection already closed"),
+         start("negative request body rest"), start("busy buffers after request body flush"),
+         start("body already in file"), start("duplicate last buf"), start("unknown variable index"),
+         start("http2 negative window update"), start("http2 preread buffer overflow"),
+         start("no space in http2 body buffer"), start("receive buffer overrun"),
+         start("state buffer overflow"), start("range in overlapped buffers"),
+         start("too large header to copy"), start("too large pipelined header"),
+         start("second aio post"), start("shared connection is busy"), start("output on closed stream"),
+         start("no connection data found for keepalive http2"), start("http lua fake request ")];
+    subrequest_too_big: Some(ConfigError), Fails, [Error], Own, "ngx_http_postpone_filter_in_memory",
+        "the answer to a subrequest does not fit subrequest_output_buffer_size",
+        [start("too big subrequest response")];
 }

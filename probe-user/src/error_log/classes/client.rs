@@ -37,7 +37,7 @@ super::table! {
          start("client sent invalid :path"), start("client sent invalid method: \"")];
     client_http2: None, Fails, [Info], Own, "ngx_http_v2_state_*",
         "the client breaks HTTP/2, or takes too much of it",
-        [start("http2 flood detected"), start("client violated "), start("concurrent streams exceeded"),
+        [start("http2 flood detected"), start("client violated "), start("http3 flood detected"), start("concurrent streams exceeded"),
          start("client sent too many streams at once"), start("client refused stream"),
          start("client sent stream with data before settings")];
     client_invalid_request: None, Status(400), [Info], Own,
@@ -45,23 +45,26 @@ super::table! {
         "the client sent what is no request",
         [start("client sent "), start("client attempted to request the server name")];
     client_proxy_protocol: None, NoAnswer, [Error], Foreign, "ngx_proxy_protocol_read",
-        "a PROXY protocol header was expected and something else came", [start("broken header: \"")];
+        "a PROXY protocol header was expected and something else came", [start("broken header: \""), start("broken PROXY protocol"),
+         start("unknown PROXY protocol version"), start("invalid PROXY protocol "),
+         start("header is too large")];
     client_tls_handshake: None, NoAnswer, [Info, Crit, Error], Own, "ngx_ssl_handshake",
         "no TLS with a client",
         [start("SSL_do_handshake() failed").during("SSL handshaking"),
-         start("peer closed connection in SSL handshake").during("SSL handshaking")];
+         start("peer closed connection in SSL handshake").during("SSL handshaking"),
+         start("handshake rejected")];
     tls_failed: None, Fails, [Crit, Info, Error], Own, "ngx_ssl_error",
         "TLS with a client or an upstream broke",
         [start("SSL_do_handshake() failed"), start("peer closed connection in SSL handshake"),
          start("SSL_read() failed"), start("SSL_write() failed"), start("SSL_shutdown() failed"),
-         start("ignoring stale global SSL error")];
-    ocsp_failed: None, Unharmed, [Error, Warn, Alert], Own, "ngx_ssl_stapling_ocsp_handler, ngx_ssl_ocsp_validate",
-        "a certificate's state could not be had",
-        [start("OCSP "), start("OCSP_"), start("certificate status ")];
+         start("ignoring stale global SSL error"), start("SSL_new() failed"),
+         start("SSL_set_fd() failed"), start("SSL_set_tlsext_host_name(\"")];
     client_reset: None, NoAnswer, [Info, Error], Own, "ngx_connection_error",
         "the client's connection broke",
         [start("recv() failed"), start("send() failed"), start("writev() failed"),
-         start("readv() failed"), start("sendfile() failed"), start("sendmsg() failed")];
+         start("readv() failed"), start("sendfile() failed"), start("sendmsg() failed"),
+         start("WSARecv() "), start("WSASend() "), start("sendfilev() failed"),
+         start("kevent() reported about an closed connection")];
     client_closed_keepalive: None, Unharmed, [Info], Own, "ngx_http_keepalive_handler",
         "an idle connection ended", [start("client ").ends(" closed keepalive connection")];
     stream_session: None, Unharmed, [Info], Own,

@@ -5,25 +5,32 @@
 
 mod answers;
 mod client;
+mod dav;
 mod files;
+mod firewall;
 mod lua;
+mod modules;
 mod process;
 mod resources;
+mod scripts;
+mod tls;
 mod upstream;
 mod upstream_answer;
 
 use std::{collections::HashMap, sync::LazyLock};
 
-use super::class::{Answer, Class, Rule, Seen, Text, start};
+use super::class::{Answer, Class, Text};
 use super::level::Level;
+use super::rule::{Rule, Seen, start};
 
 /// Makes a table of classes: name, cause, answer, levels, whose text, source, meaning, rules.
 macro_rules! table {
     ($($name:ident: $cause:expr, $answer:expr, [$($level:ident),+], $text:ident, $source:literal,
        $means:literal, [$($rule:expr),* $(,)?];)*) => {
         pub(super) static ROWS: &[$crate::error_log::class::Class] = {
-            use $crate::error_log::class::{Answer::*, Class, Text, start};
+            use $crate::error_log::class::{Answer::*, Class, Text};
             use $crate::error_log::level::Level;
+            use $crate::error_log::rule::start;
             &[$(Class {
                 name: stringify!($name),
                 levels: &[$(Level::$level),+],
@@ -63,7 +70,10 @@ pub fn named(name: &str) -> Option<&'static Class> {
     BY_NAME.get(name).copied()
 }
 
-static TABLES: [&[Class]; 8] = [
+static TABLES: [&[Class]; 13] = [
+    dav::ROWS,
+    modules::ROWS,
+    tls::ROWS,
     resources::ROWS,
     process::ROWS,
     files::ROWS,
@@ -71,16 +81,19 @@ static TABLES: [&[Class]; 8] = [
     upstream_answer::ROWS,
     answers::ROWS,
     lua::ROWS,
+    scripts::ROWS,
+    firewall::ROWS,
     client::ROWS,
 ];
 
 /// A rule with the first bytes of its start as a number, so that most rules are passed over with
-/// one comparison.
+/// one comparison. Of a start that leaves its first word open, those behind it.
 struct Entry {
     class: &'static Class,
     rule: &'static Rule,
     word: u128,
     mask: u128,
+    second: bool,
 }
 
 /// The rules that a message with this first byte may fit, in order.
@@ -101,12 +114,15 @@ static BY_FIRST: LazyLock<Vec<Vec<Entry>>> = LazyLock::new(|| {
 });
 
 fn entry(class: &'static Class, rule: &'static Rule) -> Entry {
-    let plain = rule.start.split(['%', '@']).next().unwrap_or_default();
+    let second = rule.start.strip_prefix('@');
+    let start = second.unwrap_or(rule.start);
+    let plain = start.split(['%', '@']).next().unwrap_or_default();
     Entry {
         class,
         rule,
         word: word(plain.as_bytes()),
         mask: word([u8::MAX; 16].get(..plain.len().min(16)).unwrap_or_default()),
+        second: second.is_some(),
     }
 }
 
@@ -128,11 +144,16 @@ fn word(text: &[u8]) -> u128 {
 /// The rules that begin as a message does, as far as 16 bytes tell.
 fn likely(message: &[u8]) -> impl Iterator<Item = &'static Entry> {
     let first = usize::from(message.first().copied().unwrap_or_default());
-    let word = word(message);
     let entries = BY_FIRST.get(first).map_or(&[][..], Vec::as_slice);
-    entries
-        .iter()
-        .filter(move |entry| word & entry.mask == entry.word)
+    let behind = message
+        .get(..message.len().min(300))
+        .and_then(|start| message.get(memchr::memchr(b' ', start)?..));
+    let words = [word(message), word(behind.unwrap_or_default())];
+    entries.iter().filter(move |entry| {
+        let [first, second] = words;
+        let word = if entry.second { second } else { first };
+        word & entry.mask == entry.word
+    })
 }
 
 /// Whose text a message that begins so holds; known before its end is.

@@ -1,7 +1,8 @@
 //! Something has run out: connections, descriptors, memory, space, or a configured limit.
 
 use crate::correlator::Cause::{
-    DiskFull, FdExhaustion, Limited, MemoryExhaustion, PermissionDenied, WorkerConnections,
+    ConfigError, DiskFull, FdExhaustion, Limited, MemoryExhaustion, PermissionDenied,
+    WorkerConnections,
 };
 
 super::table! {
@@ -55,25 +56,49 @@ super::table! {
         [start("could not allocate new session")];
     ocsp_cache_full: None, Unharmed, [Alert], Own, "ngx_ssl_ocsp_cache_store",
         "the OCSP cache is full", [start("could not allocate new entry")];
+    log_disk_full: Some(DiskFull), Unharmed, [Alert], Own, "ngx_http_log_write, ngx_conf_flush_files",
+        "no space for an access log: lines are lost, answers are not",
+        [start("write() to \"").at(Level::Alert).errno(&[28, 122, 30]),
+         start("write() to \"").at(Level::Alert).has(&["\" was incomplete: "]),
+         start("WriteFile() to \"").at(Level::Alert).errno(&[28])];
     log_write_failed: None, Unharmed, [Alert], Own, "ngx_http_log_write, ngx_conf_flush_files",
         "an access log cannot be written: lines are lost",
-        [start("write() to \"").at(Level::Alert), start("send() to syslog")];
+        [start("write() to \"").at(Level::Alert), start("WriteFile() to \"").at(Level::Alert),
+         start("send() to syslog"), start("send() failed").during("logging to syslog"),
+         start("connect() failed").during("logging to syslog"),
+         start("socket() failed").during("logging to syslog")];
     write_disk_full: Some(DiskFull), Fails, [Crit], Own,
         "ngx_write_file, ngx_write_chain_to_file",
         "no space for a temporary or cached file",
         [start("pwrite() \"").errno(&[28, 122, 30]), start("pwritev() \"").errno(&[28, 122, 30]),
-         start("write() \"").errno(&[28, 122, 30]), start("writev() \"").errno(&[28, 122, 30])];
+         start("writev() \"").errno(&[28, 122, 30]), start("WriteFile() \"").errno(&[28]),
+         // Less was written than should be: the next write would tell why.
+         start("pwrite() \"").has(&["\" has written only "]),
+         start("pwritev() \"").has(&["\" has written only "]),
+         start("writev() \"").has(&["\" has written only "]),
+         start("WriteFile() \"").has(&["\" has written only "])];
     write_failed: None, Fails, [Crit], Own, "ngx_write_file",
         "a temporary or cached file cannot be written",
-        [start("pwrite() \""), start("pwritev() \""), start("write() \""), start("writev() \"")];
-    mkdir_disk_full: Some(DiskFull), Status(500), [Crit], Own, "ngx_create_path",
+        [start("pwrite() \""), start("pwritev() \""), start("writev() \""), start("WriteFile() \"")];
+    copy_disk_full: Some(DiskFull), Fails, [Alert, Crit], BeforeErrno, "ngx_copy_file",
+        "no space to copy a file, for WebDAV or from one disk to another",
+        [start("write() \"").errno(&[28, 122, 30]), start("write() has written only ")];
+    copy_failed: None, Fails, [Alert, Crit], BeforeErrno, "ngx_copy_file",
+        "a file could not be copied, for WebDAV or from one disk to another",
+        [start("write() \""), start("read() has read only ")];
+    mkdir_disk_full: Some(DiskFull), Status(500), [Crit], BeforeErrno, "ngx_create_path",
         "no space for a folder of temporary files",
-        [start("mkdir() \"").errno(&[28, 122, 30])];
-    mkdir_denied: Some(PermissionDenied), Status(500), [Crit], Own, "ngx_create_path",
+        [start("mkdir() \"").errno(&[28, 122, 30]).at(Level::Crit)];
+    mkdir_denied: Some(PermissionDenied), Status(500), [Crit], BeforeErrno, "ngx_create_path",
         "a worker may not make a folder of temporary files",
         [start("mkdir() \"").errno(&[13, 1]).at(Level::Crit)];
-    mkdir_failed: None, Status(500), [Crit], Own, "ngx_create_path",
-        "a folder of temporary files cannot be made", [start("mkdir() \"").at(Level::Crit)];
+    mkdir_missing: Some(ConfigError), Status(500), [Crit], BeforeErrno, "ngx_create_path",
+        "a folder of temporary files cannot be made, because the one above it is missing",
+        [start("mkdir() \"").errno(&[2, 20]).at(Level::Crit),
+         start("CreateDirectory() \"").errno(&[2, 20]).at(Level::Crit)];
+    mkdir_failed: None, Status(500), [Crit], BeforeErrno, "ngx_create_path",
+        "a folder of temporary files cannot be made",
+        [start("mkdir() \"").at(Level::Crit), start("CreateDirectory() \"").at(Level::Crit)];
     thread_pool_full: None, Fails, [Error], Own, "ngx_thread_task_post",
         "too many file reads wait for threads", [start("thread pool \"")];
     limit_dry_run: None, Unharmed, [Error, Warn, Notice, Info], Own,

@@ -5,8 +5,30 @@ use crate::correlator::Cause::{
 };
 
 const CONNECTING: &str = "connecting to upstream";
+const UPGRADED: &str = "proxying upgraded connection";
 
 super::table! {
+    upgraded_ended: None, Unharmed, [Error, Info, Crit], Own, "ngx_http_upstream_process_upgraded",
+        "an upgraded connection (WebSocket) ended, or was idle for too long; its 101 was sent long before",
+        [start("upstream timed out").during(UPGRADED), start("client timed out").during(UPGRADED),
+         start("upstream prematurely closed").during(UPGRADED), start("recv() failed").during(UPGRADED),
+         start("send() failed").during(UPGRADED), start("readv() failed").during(UPGRADED),
+         start("writev() failed").during(UPGRADED), start("SSL_read() failed").during(UPGRADED),
+         start("SSL_write() failed").during(UPGRADED), start("SSL_shutdown() failed").during(UPGRADED),
+         start("WSARecv() ").during(UPGRADED), start("WSASend() ").during(UPGRADED),
+         start("kevent() reported ").during(UPGRADED)];
+    side_connect_failed: None, Unharmed, [Error, Crit, Alert], Own,
+        "ngx_tcp_connect, ngx_udp_connect, ngx_http_upstream_check_connect_handler",
+        "a connection of nginx's own (resolver, log, health check) failed; no client waits for it",
+        [start("connect() failed").during("resolving"), start("connect() to ").during("resolving"),
+         start("connect() failed").alone(), start("connect() to ").alone()];
+    health_check: None, Unharmed, [Error, Warn, Crit, Notice, Info], Own,
+        "ngx_http_upstream_check_clean_event, ngx_http_upstream_check_status_update",
+        "a health check of an upstream failed, or changed its state",
+        [start("check protocol "), start("check time out with peer"), start("check pool event"),
+         start("disable check peer"), start("enable check peer"), start("check connect error"),
+         start("check send error"), start("check recv error"), start("peer is unhealthy while "),
+         start("peer is healthy while "), start("health check ")];
     lua_socket_failed: None, Unharmed, [Error, Crit], Own, "ngx_http_lua_socket_test_connect",
         "a connection made by Lua failed; what the script makes of it is its own affair",
         [start("connect() failed").bare(), start("connect() to ").bare()];
@@ -58,7 +80,8 @@ super::table! {
     upstream_timed_out_body: Some(UpstreamTimeout), Fails, [Error], Own,
         "ngx_http_upstream_process_non_buffered_upstream, ngx_http_upstream_process_upstream",
         "the upstream fell silent in the middle of its answer: the client got a part",
-        [start("upstream timed out").during("reading upstream")];
+        [start("upstream timed out").during("reading upstream"),
+         start("upstream timed out").during("sending to client")];
     upstream_timed_out: Some(UpstreamTimeout), Status(504), [Error, Info], Own,
         "ngx_http_upstream_next, ngx_stream_proxy_connect_handler",
         "the upstream was too slow", [start("upstream timed out")];
@@ -67,6 +90,10 @@ super::table! {
     upstream_disabled: None, Unharmed, [Warn], Own, "ngx_http_upstream_free_round_robin_peer",
         "a server of the upstream failed max_fails times and is left out for fail_timeout",
         [start("upstream server temporarily disabled")];
+    upstream_name_unresolved: None, Unharmed, [Error, Warn], Own, "ngx_http_upstream_zone_resolve_handler",
+        "a name was looked up for nobody's request (server … resolve), and has no address",
+        [start("@ could not be resolved").alone().with_code(),
+         start("@ could not be resolved").during("in resolving client").with_code()];
     resolver_missing: Some(ConfigError), Status(502), [Error], Own,
         "ngx_http_upstream_init_request", "an upstream by variable name needs a resolver directive",
         [start("no resolver defined to resolve ")];
@@ -74,13 +101,24 @@ super::table! {
         "ngx_resolver_process_response", "a name server does not answer, or answers nonsense",
         [start("send() failed").during("resolving"), start("recv() failed").during("resolving"),
          start("DNS error"), start("unexpected DNS response"), start("wrong ident"),
-         start("invalid UDP DNS response"), start("invalid TCP DNS response")];
+         start("invalid UDP DNS response"), start("invalid TCP DNS response"),
+         start("no A or CNAME types in DNS response"), start("no PTR type in DNS response"),
+         start("no SRV type in DNS response"), start("unexpected RR "), start("unknown query "),
+         start("invalid in-addr.arpa or ip6.arpa name"), start("could not cancel "),
+         start("send() incomplete").during("resolving")];
     upstream_not_configured: Some(ConfigError), Status(500), [Error], Own,
         "ngx_http_upstream_create_round_robin_peer, ngx_http_proxy_eval",
         "the address that a variable holds cannot be used",
         [start("invalid URL prefix in"), start("no host in upstream"), start("no port in upstream"),
          start("invalid port in upstream"), start("no upstream configuration"),
-         start("host not found in upstream").at(Level::Error)];
+         start("host not found in upstream").at(Level::Error), start("zero length URI to proxy"),
+         start("https protocol requires SSL support"), start("grpcs protocol requires SSL support"),
+         start("suwsgi protocol requires SSL support"), start("the \"$memcached_key\" variable is not set"),
+         start("cache \"").at(Level::Error).ends("\" not found"),
+         start("proxy_buffer_size % is not enough for cache key"),
+         start("fastcgi_buffer_size % is not enough for cache key"),
+         start("uwsgi_buffer_size % is not enough for cache key"),
+         start("scgi_buffer_size % is not enough for cache key"), start("memc: upstream \"")];
     upstream_tls_verify: Some(UpstreamRefused), Status(502), [Error], Own,
         "ngx_http_upstream_ssl_handshake", "the upstream's certificate is not trusted",
         [start("upstream SSL certificate")];

@@ -2,6 +2,9 @@
 
 use crate::correlator::Cause::UpstreamClosed;
 
+const HEADER: &str = "reading response header from upstream";
+const SENDING: &str = "sending request to upstream";
+
 super::table! {
     upstream_closed_header: Some(UpstreamClosed), Status(502), [Error], Own,
         "ngx_http_upstream_process_header", "the upstream closed without an answer",
@@ -27,12 +30,22 @@ super::table! {
          start("writev() failed").during("reading response header from upstream"),
          start("sendfile() failed").during("sending request to upstream"),
          start("SSL_read() failed").during("reading response header from upstream"),
-         start("SSL_write() failed").during("sending request to upstream")];
+         start("SSL_write() failed").during("sending request to upstream"),
+         start("WSARecv() ").during(HEADER), start("WSASend() ").during(SENDING),
+         start("kevent() reported about an closed connection").during(HEADER),
+         start("kevent() reported about an closed connection").during(SENDING),
+         start("kevent() reported that upstream closed connection").during(HEADER)];
     upstream_reset_body: Some(UpstreamClosed), Fails, [Error], Own,
         "ngx_readv_chain, ngx_unix_recv", "the upstream reset in the middle of its answer",
         [start("recv() failed").during("reading upstream"),
          start("readv() failed").during("reading upstream"),
-         start("SSL_read() failed").during("reading upstream")];
+         start("SSL_read() failed").during("reading upstream"),
+         // What breaks on the client's side is said at `info`.
+         start("recv() failed").at(Level::Error).during("sending to client"),
+         start("readv() failed").at(Level::Error).during("sending to client"),
+         start("WSARecv() ").during("reading upstream"),
+         start("kevent() reported about an closed connection").during("reading upstream"),
+         start("kevent() reported that upstream closed connection")];
     upstream_big_header: Some(UpstreamClosed), Status(502), [Error], Own,
         "ngx_http_upstream_process_header",
         "the answer's header does not fit: raise proxy_buffer_size (or fastcgi_…)",
@@ -58,7 +71,9 @@ super::table! {
         [start("upstream sent "), start("upstream rejected request"), start("upstream violated "),
          start("upstream split a header line"), start("invalid header after joining FastCGI records"),
          start("memcached sent invalid"), start("unexpected status code "),
-         start("unexpected range in slice response"), start("missing slice response")];
+         start("unexpected range in slice response"), start("missing slice response"),
+         start("invalid range in slice response"), start("no complete length in slice response"),
+         start("etag mismatch in slice response")];
     response_buffered: None, Unharmed, [Warn], Own, "ngx_event_pipe_write_chain_to_temp_file",
         "an answer does not fit the buffers and goes through a temporary file",
         [start("an upstream response is buffered to a temporary file")];
