@@ -161,6 +161,7 @@ impl Made {
                 file: None,
                 subrequest: None,
                 words: None,
+                rule: None,
             }))));
         }
         // Half the logs are in combined form.

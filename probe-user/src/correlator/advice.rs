@@ -3,7 +3,10 @@
 use super::{
     Cause, down,
     subjects::{
-        Subject::{Class, File, Place, Protocol, Reason, Request, Sender, Unconnected, Upstream},
+        Subject::{
+            Class, File, Module, Place, Protocol, Reason, Request, Rule, Sender, Unconnected,
+            Upstream,
+        },
         Subjects,
     },
 };
@@ -176,13 +179,14 @@ fn of_configuration(cause: Cause, of: &Subjects, of_request: &str) -> Option<Vec
                  and into what it logs"
         )],
         Cause::ModuleError => vec![format!(
-            "the error log has what the module could not do{of_request}, and on what: mend the file, \
-                 the script or the directive that it names"
+            "the error log has what {} could not do{of_request}, and on what: mend the file, the \
+                 script or the directive that it names",
+            of.or(Module, "the module")
         )],
         Cause::DeniedByRule => vec![
             format!(
-                "a rule of the firewall refused it{of_request}: see in the error log which one, and \
-                     whether it was right"
+                "the firewall refused it{of_request} by {}: see whether that rule was right",
+                of.or(Rule, "the rule that the error log names")
             ),
             "for requests that it should let pass take the rule out for that place only".to_owned(),
         ],

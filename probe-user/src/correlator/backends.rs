@@ -237,12 +237,14 @@ impl Correlator {
             confidence,
             pieces,
             subjects,
+            detail,
             response,
             ..
         } = verdict;
         let mut new = Evidenced {
             confidence: Some(confidence),
             subjects,
+            detail,
             ..Evidenced::default()
         };
         let mut cause = cause;

@@ -133,6 +133,7 @@ mod tests {
             file: None,
             subrequest: None,
             words: None,
+            rule: None,
         };
         for taken in [true, false] {
             let mut notes = Notes::default();

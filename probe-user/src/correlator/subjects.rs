@@ -22,6 +22,10 @@ pub(super) enum Subject {
     Sender,
     /// A class of messages of the error log.
     Class,
+    /// A rule of a firewall.
+    Rule,
+    /// A module of nginx.
+    Module,
     /// How a process ended, as records name it.
     Reason,
     /// An upstream's address that could not even be connected to in time.

@@ -111,7 +111,11 @@ pub(super) fn of_note(note: &Noted) -> Evidence {
     } else {
         note.class.means
     };
-    let what = format!("[{}] {means}{errno}{about}", note.level.name());
+    let rule = note
+        .rule
+        .as_ref()
+        .map_or_else(String::new, |rule| format!(" ({rule})"));
+    let what = format!("[{}] {means}{rule}{errno}{about}", note.level.name());
     Evidence {
         sample: note.words.clone(),
         ..seen("error_log", what)

@@ -11,8 +11,9 @@ use super::{
 };
 use crate::{
     clock::Time,
-    error_log,
+    error_log::{self, Class},
     facts::{Instance, Noted, Served, Sources},
+    names::Name,
     records::Response,
     requests::{Attempt, End, RequestLine},
 };
@@ -30,6 +31,8 @@ pub(super) struct Verdict {
     pub pieces: Vec<Evidence>,
     /// What it is about.
     pub subjects: Subjects,
+    /// What exactly it is.
+    pub detail: Option<Name>,
     pub response: Option<Box<Response>>,
 }
 
@@ -108,8 +111,12 @@ impl Correlator {
             .filter(|_| attempt == Some(&Attempt::Ended(End::GaveUpConnecting)));
         let explained = answer.and_then(|answer| answer.explained());
         let class = note
-            .map(|note| note.class.name)
-            .or(explained.map(|said| said.class.name));
+            .map(|note| note.class)
+            .or(explained.map(|said| said.class));
+        let module = class
+            .and_then(Class::module)
+            .filter(|_| judged.cause == Cause::ModuleError);
+        let class = class.map(|class| class.name);
         let subjects = Subjects::default()
             .with(Subject::Upstream, upstream.as_deref())
             .with(Subject::Protocol, answer.and_then(|answer| answer.protocol))
@@ -117,6 +124,8 @@ impl Correlator {
             .with(Subject::Request, line.as_deref())
             .with(Subject::Place, place.as_deref())
             .with(Subject::Class, class)
+            .with(Subject::Rule, note.and_then(|note| note.rule.as_deref()))
+            .with(Subject::Module, module)
             .with(Subject::Unconnected, unconnected);
         let response = self.tell_responses.then(|| {
             let mut response = match (answer, logged) {
@@ -140,6 +149,7 @@ impl Correlator {
             upstream,
             pieces,
             subjects,
+            detail: module,
             response,
         }
     }

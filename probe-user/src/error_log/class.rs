@@ -72,13 +72,17 @@ impl Class {
     /// those of no class, and what scripts write.
     #[must_use]
     pub fn says_words(&self) -> bool {
-        const WORDS: [&str; 4] = [
+        const WORDS: [&str; 6] = [
             "other",
-            "lua_message",
             "lua_socket_error",
             "lua_socket_failed",
+            "lua_misused",
+            "njs_fetch_failed",
+            "rule_noted",
         ];
-        WORDS.contains(&self.name)
+        self.cause.is_none()
+            && self.answer == Answer::Unharmed
+            && (self.name.ends_with("_message") || WORDS.contains(&self.name))
     }
 }
 

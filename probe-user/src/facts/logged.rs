@@ -165,6 +165,9 @@ pub struct Noted {
     /// The subrequest's path, where it is about one.
     #[serde(default)]
     pub subrequest: Option<String>,
+    /// The rule of a firewall that it tells of.
+    #[serde(default)]
+    pub rule: Option<String>,
     /// In nginx's own words, without what others may hide in them.
     #[serde(default)]
     pub words: Option<String>,
@@ -194,6 +197,7 @@ impl Noted {
             upstream: line.upstream_address().map(text),
             file: line.path().map(text),
             subrequest: line.subrequest.map(text),
+            rule: line.rule().map(text),
             words: words::of(line),
         })
     }

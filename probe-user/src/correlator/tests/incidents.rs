@@ -123,6 +123,7 @@ fn of_logs(milliseconds: u64, status: u16, class: &str) -> [Fact; 2] {
         file: None,
         subrequest: None,
         words: None,
+        rule: None,
     };
     [
         Event::Logged(Box::new(logged)),
@@ -249,6 +250,7 @@ fn the_other_log_is_waited_for_where_both_are_caught_up_with() {
             file: None,
             subrequest: None,
             words: None,
+            rule: None,
         };
         fact(milliseconds, Event::Noted(Box::new(note)))
     };

@@ -122,6 +122,7 @@ impl Failed {
             file: None,
             subrequest: None,
             words: None,
+            rule: None,
         })))
     }
 }

@@ -46,6 +46,7 @@ pub(super) fn noted(class: &str, time: Time) -> Fact {
         file: None,
         subrequest: None,
         words: None,
+        rule: None,
     };
     Fact {
         time,
@@ -218,7 +219,7 @@ fn class() -> impl Strategy<Value = &'static crate::error_log::Class> {
 fn note() -> impl Strategy<Value = Noted> {
     let numbers = any::<(u32, Option<u64>)>();
     let texts = (request(), maybe(), maybe(), maybe());
-    let said = (maybe(), maybe());
+    let said = (maybe(), maybe(), maybe());
     (class(), level(), option::of(name()), numbers, texts, said).prop_map(
         |(class, level, errno, numbers, (request, client, upstream, file), said)| Noted {
             class,
@@ -232,6 +233,7 @@ fn note() -> impl Strategy<Value = Noted> {
             file,
             subrequest: said.0,
             words: said.1,
+            rule: said.2,
         },
     )
 }
