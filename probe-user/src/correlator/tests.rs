@@ -1,5 +1,6 @@
 //! Facts in, records out.
 
+mod field;
 mod incidents;
 mod properties;
 
@@ -32,7 +33,7 @@ pub(super) fn fact(milliseconds: u64, event: Event) -> Fact {
     }
 }
 
-fn exit(reason: Reason) -> WorkerExit {
+pub(super) fn exit(reason: Reason) -> WorkerExit {
     WorkerExit {
         pid: 7,
         role: Role::Worker,

@@ -196,7 +196,9 @@ fn upstream(case: &Case, cause: Cause) -> Option<String> {
 fn told_note(case: &Case) -> Option<&Noted> {
     let tells = |note: &&Noted| match note.class.answer {
         // What was made better of it is known, and why there was need to is not.
-        error_log::Answer::Status(status) if case.status < 500 => status >= 500,
+        error_log::Answer::Status(status) if case.status < 500 && case.answer.is_none() => {
+            status >= 500
+        }
         error_log::Answer::Status(_) | error_log::Answer::Fails => note.class.may_give(case.status),
         _ => note.class.cause.is_some(),
     };

@@ -1,0 +1,418 @@
+//! Situations that people met, as the kernel half, the logs and the configuration tell of each: whose
+//! failure it was.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{at, correlator, fact};
+use crate::{
+    access_log::how::How,
+    error_log::{self, Level},
+    error_path::Message,
+    facts::{Event, Logged, Noted, Returns, Sources, WorkerExit, detail},
+    requests::{Answer, Attempt, End, LostRequest, RequestLine},
+};
+
+const ALL: Sources = Sources {
+    requests: true,
+    messages: true,
+    access_log: true,
+    upstream_status: false,
+    error_log: true,
+};
+const LOGS: Sources = Sources {
+    requests: false,
+    messages: false,
+    ..ALL
+};
+
+/// One request, and who tells what of it.
+struct Seen {
+    sources: Sources,
+    answer: Option<Answer>,
+    line: Option<Logged>,
+    note: Option<Noted>,
+    /// What answers at the path, as the configuration says it.
+    says: serde_json::Value,
+    /// Failing statuses that the configuration may answer with there.
+    codes: &'static [u16],
+    mirrors: &'static [&'static str],
+}
+
+impl Seen {
+    fn by(sources: Sources) -> Self {
+        Self {
+            sources,
+            answer: None,
+            line: None,
+            note: None,
+            says: json!({}),
+            codes: &[],
+            mirrors: &[],
+        }
+    }
+
+    /// The kernel half tells of an answer with this status, after these attempts.
+    fn sent(status: u16, attempts: &[Attempt]) -> Self {
+        Self {
+            answer: Some(Answer {
+                pid: 7,
+                status: Some(status),
+                attempts: attempts.to_vec(),
+                upstream: (!attempts.is_empty()).then(|| "10.0.0.1:80".to_owned()),
+                request: Some(request()),
+                client: Some("10.0.0.9:40000".to_owned()),
+                ..Answer::default()
+            }),
+            ..Self::by(ALL)
+        }
+    }
+
+    /// nginx began an error answer with this status, having said a message of this class.
+    fn made(mut self, status: u16, class: Option<&str>) -> Self {
+        let answer = self.answer.as_mut().expect("an answer");
+        answer.made = Some(status);
+        answer.message = class.map(message);
+        self
+    }
+
+    fn logged(mut self, status: u16, how: How) -> Self {
+        self.line = Some(Logged {
+            request: Some(request()),
+            as_sent: true,
+            client: Some("10.0.0.9".to_owned()),
+            ..Logged::several(status, how, 1)
+        });
+        self
+    }
+
+    fn noted(mut self, class: &str) -> Self {
+        self.note = Some(Noted {
+            class: error_log::named(class).expect("a class"),
+            level: Level::Error,
+            errno: None,
+            pid: 7,
+            connection: None,
+            request: Some(request()),
+            client: Some("10.0.0.9".to_owned()),
+            upstream: None,
+            file: None,
+            subrequest: None,
+            rule: None,
+            words: Some("acme said no".to_owned()),
+        });
+        self
+    }
+
+    fn says(mut self, says: serde_json::Value) -> Self {
+        self.says = says;
+        self
+    }
+
+    fn codes(mut self, codes: &'static [u16]) -> Self {
+        self.codes = codes;
+        self
+    }
+
+    /// What is told of it in the end: status, cause and confidence; nothing where it is no failure.
+    fn told(self) -> Option<(u16, String, String)> {
+        let mut correlator = correlator();
+        correlator.tell_responses();
+        let returns: Returns = serde_json::from_value(json!({
+            "servers": [{
+                "everywhere": [],
+                "locations": [{
+                    "kind": "prefix", "pattern": "/", "codes": self.codes, "says": self.says,
+                }],
+            }],
+            "mirrors": self.mirrors,
+        }))
+        .expect("a configuration");
+        let mut given = vec![
+            Event::Sources(self.sources),
+            Event::Returns(Arc::new(returns)),
+        ];
+        given.extend(self.note.map(|note| Event::Noted(Box::new(note))));
+        given.extend(self.answer.map(|answer| Event::Answer(Box::new(answer))));
+        given.extend(self.line.map(|line| Event::Logged(Box::new(line))));
+        let mut records = Vec::new();
+        for event in given {
+            records.extend(correlator.fact(fact(10, event)));
+        }
+        records.extend(correlator.finish(at(20_000)));
+        let incident = super::incidents(&records).pop();
+        let failed = correlator.take_failures();
+        assert!(failed.len() <= 1, "{failed:?}");
+        let failed = failed.first()?;
+        let incident = incident.expect("an incident of each failure");
+        assert_eq!(incident["cause"], failed.cause.as_str());
+        let sure = incident["confidence"].as_str().unwrap_or_default();
+        Some((
+            failed.code,
+            failed.cause.as_str().to_owned(),
+            sure.to_owned(),
+        ))
+    }
+}
+
+fn request() -> RequestLine {
+    RequestLine {
+        method: "GET".into(),
+        path: "/page".into(),
+        cut: false,
+    }
+}
+
+fn message(class: &str) -> Message {
+    Message {
+        class: error_log::named(class).expect("a class"),
+        level: Level::Error,
+        errno: None,
+        call: None,
+    }
+}
+
+#[track_caller]
+fn is(seen: Seen, status: u16, cause: &str, sure: &str) {
+    let expected = (status, cause.to_owned(), sure.to_owned());
+    assert_eq!(seen.told(), Some(expected));
+}
+
+const OK: Attempt = Attempt::Status(200);
+const REFUSED: Attempt = Attempt::Ended(End::Error("ECONNREFUSED"));
+
+#[test]
+fn what_nginx_says_stands_before_what_an_earlier_upstream_did() {
+    for (status, class, cause) in [
+        (500, "rewrite_cycle", "redirect_cycle"),
+        (500, "named_location_missing", "config_error"),
+        (500, "njs_failed", "module_error"),
+        (503, "limit_req_refused", "limited"),
+    ] {
+        let own = Seen::sent(status, &[OK]).made(status, Some(class));
+        is(own, status, cause, "confirmed");
+        // The same by the error log alone.
+        let own = Seen::sent(status, &[OK]).made(status, None).noted(class);
+        is(own, status, cause, "confirmed");
+    }
+    // A rule that refuses what an upstream had answered otherwise.
+    let denied = Seen::sent(502, &[Attempt::Status(404)]).made(502, Some("rule_denied"));
+    is(denied, 502, "denied_by_rule", "confirmed");
+    // Nothing was said: nobody knows, and it was not the upstream.
+    is(
+        Seen::sent(500, &[OK]).made(500, None),
+        500,
+        "unknown",
+        "possible",
+    );
+}
+
+#[test]
+fn an_upstream_that_cannot_be_read_answered_what_nginx_did_not_make() {
+    let tls = || Seen::sent(503, &[Attempt::Unread]);
+    is(tls(), 503, "upstream_response", "confirmed");
+    // A switch in the configuration changes nothing about it.
+    is(tls().codes(&[503]), 503, "upstream_response", "confirmed");
+    let refused = Seen::sent(502, &[Attempt::Unread]).made(502, Some("tls_failed"));
+    assert_ne!(
+        refused.told().map(|told| told.1).as_deref(),
+        Some("upstream_response")
+    );
+    // Of a client that cannot be read either, the line alone tells.
+    let line = Seen::by(ALL).logged(500, How::Untold);
+    is(
+        line.says(json!({"opaque": true})),
+        500,
+        "upstream_response",
+        "probable",
+    );
+    is(
+        Seen::by(ALL).logged(500, How::Untold),
+        500,
+        "unknown",
+        "possible",
+    );
+}
+
+#[test]
+fn a_failure_behind_a_better_status_is_masked() {
+    is(
+        Seen::sent(404, &[REFUSED]),
+        404,
+        "upstream_masked",
+        "confirmed",
+    );
+    is(
+        Seen::sent(200, &[Attempt::Ended(End::Closed)]),
+        200,
+        "upstream_masked",
+        "confirmed",
+    );
+    assert_eq!(
+        Seen::sent(200, &[REFUSED, OK]).told(),
+        None,
+        "another helped"
+    );
+    // By the logs alone, where the format tells of no upstream.
+    let hidden = || {
+        Seen::by(LOGS)
+            .noted("connect_refused")
+            .logged(404, How::Untold)
+    };
+    is(hidden(), 404, "upstream_masked", "confirmed");
+    assert_eq!(hidden().says(json!({"several": true})).told(), None);
+    assert_eq!(hidden().says(json!({"scripted": true})).told(), None);
+    let mut mirrored = hidden();
+    mirrored.mirrors = &["/shadow"];
+    if let Some(note) = &mut mirrored.note {
+        note.subrequest = Some("/shadow".to_owned());
+    }
+    assert_eq!(mirrored.told(), None);
+}
+
+#[test]
+fn an_answer_that_is_cut_is_a_failure_with_the_status_that_was_sent() {
+    let mut cut = Seen::sent(200, &[OK]);
+    if let Some(answer) = &mut cut.answer {
+        (answer.late, answer.message) = (true, Some(message("upstream_closed_body")));
+    }
+    is(cut, 200, "upstream_closed", "confirmed");
+    let logs = Seen::by(LOGS)
+        .noted("upstream_closed_body")
+        .logged(200, How::Untold);
+    is(logs, 200, "upstream_closed", "probable");
+    // A websocket that ends.
+    let mut ended = Seen::sent(101, &[Attempt::Status(101)]);
+    if let Some(answer) = &mut ended.answer {
+        (answer.late, answer.message) = (true, Some(message("upstream_closed_body")));
+    }
+    assert_eq!(ended.told(), None);
+}
+
+#[test]
+fn a_connection_that_is_closed_without_an_answer_is_a_failure_where_nginx_says_so() {
+    let closed = |class: Option<&str>| {
+        let mut seen = Seen::sent(0, &[]);
+        if let Some(answer) = &mut seen.answer {
+            (answer.status, answer.cut) = (None, true);
+            answer.message = class.map(message);
+        }
+        seen
+    };
+    is(
+        closed(Some("lua_filter_failed")),
+        0,
+        "lua_error",
+        "confirmed",
+    );
+    assert_eq!(
+        closed(None).told(),
+        None,
+        "the client may have been too slow"
+    );
+}
+
+#[test]
+fn the_configuration_answers_where_nothing_else_could() {
+    let own = |made| Seen::sent(503, &[]).made(made, None).codes(&[503]);
+    is(own(503), 503, "config_response", "probable");
+    let mut unmade = Seen::sent(503, &[]).codes(&[503]);
+    is(unmade, 503, "config_response", "probable");
+    // A cache, a script, and a message that no class knows each may be the reason.
+    unmade = Seen::sent(503, &[])
+        .codes(&[503])
+        .says(json!({"cached": true}));
+    is(unmade, 503, "upstream_response", "probable");
+    let scripted = Seen::sent(503, &[])
+        .codes(&[503])
+        .says(json!({"scripted": true}));
+    is(scripted, 503, "unknown", "possible");
+    is(own(503).noted("other"), 503, "unknown", "possible");
+    let script = Seen::sent(503, &[]).says(json!({"scripted": true}));
+    is(script, 503, "script_response", "probable");
+    // What it answers always it answers whatever else is there.
+    let always = own(503).says(json!({"always": 503, "scripted": true}));
+    is(always, 503, "config_response", "probable");
+}
+
+#[test]
+fn what_no_class_knows_is_shown_in_its_own_words() {
+    let mut correlator = correlator();
+    correlator.fact(fact(0, Event::Sources(ALL)));
+    let seen = Seen::sent(500, &[]).made(500, None).noted("other");
+    for event in [
+        seen.answer.map(|answer| Event::Answer(Box::new(answer))),
+        seen.note.map(|note| Event::Noted(Box::new(note))),
+    ] {
+        correlator.fact(fact(1, event.expect("an event")));
+    }
+    let records = correlator.finish(at(5_000));
+    let incident = super::incidents(&records).pop().expect("an incident");
+    let summary = incident["summary"].as_str().unwrap_or_default();
+    assert_eq!(
+        summary,
+        "1 failed response, of which nginx says: acme said no"
+    );
+    let evidence = incident["evidence"].to_string();
+    assert!(
+        evidence.contains(r#""sample":"acme said no""#),
+        "{evidence}"
+    );
+}
+
+#[test]
+fn a_message_is_matched_by_what_both_have() {
+    // No client in the format.
+    let mut seen = Seen::by(LOGS)
+        .noted("connect_refused")
+        .logged(502, How::UpstreamOrNginx);
+    if let Some(line) = &mut seen.line {
+        line.client = None;
+    }
+    is(seen, 502, "upstream_refused", "confirmed");
+    // Neither a client nor a request.
+    let mut seen = Seen::by(LOGS)
+        .noted("connect_refused")
+        .logged(502, How::Untold);
+    if let Some(line) = &mut seen.line {
+        (line.client, line.request, line.as_sent) = (None, None, false);
+    }
+    is(seen, 502, "upstream_refused", "probable");
+    // Silence proves nothing there: a message could not have been matched.
+    let mut seen = Seen::by(LOGS).logged(502, How::UpstreamOrNginx);
+    if let Some(line) = &mut seen.line {
+        (line.client, line.request, line.as_sent) = (None, None, false);
+    }
+    is(seen, 502, "unknown", "possible");
+}
+
+#[test]
+fn a_worker_that_runs_out_of_time_to_drain_cuts_requests_off() {
+    let mut correlator = correlator();
+    let lost = LostRequest {
+        client: None,
+        method: Some("GET".into()),
+        path: Some("/slow".into()),
+        host: None,
+        age_ms: 6000,
+        upstream: None,
+    };
+    let exit = WorkerExit {
+        signal: None,
+        exit_code: Some(0),
+        lost_connections: Some(2),
+        lost_requests: Some(vec![lost]),
+        lost_total: Some(2),
+        detail: Some(detail::SHUTDOWN_TIMEOUT),
+        ..super::exit(crate::facts::Reason::Graceful)
+    };
+    let records = correlator.fact(fact(0, Event::WorkerExit(Box::new(exit))));
+    let incident = super::incidents(&records).pop().expect("an incident");
+    assert_eq!(incident["cause"], "worker_shutdown");
+    assert_eq!(incident["lost_requests"], 2);
+    assert_eq!(
+        incident["summary"],
+        "2 requests cut off by worker_shutdown_timeout, in 1 draining worker"
+    );
+}
