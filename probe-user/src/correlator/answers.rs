@@ -1,7 +1,7 @@
 //! Failed answers: what the kernel half and nginx's logs say of each is put together, and each gets
 //! one cause and is counted once.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Cause, Confidence, Correlator, Evidence, Evidenced,
@@ -83,7 +83,7 @@ impl Correlator {
         let spilled = self.cases.spilled.take(time, instance, logged.status, 1);
         if let Some((cause, _)) = spilled.first_key_value() {
             let piece = summary::of_line(&logged);
-            self.append(time, instance, *cause, piece, Subjects::default());
+            self.append(time, instance, *cause, None, (piece, Subjects::default()));
             return;
         }
         let status = logged.status;
@@ -99,10 +99,17 @@ impl Correlator {
     /// A line about an answer that is known.
     fn logged_again(&mut self, id: u64, time: Time, instance: &Instance, logged: Box<Logged>) {
         let decided = self.cases.decided(id);
+        let upstream = self.cases.upstream(id);
         let piece = summary::of_line(&logged);
         self.cases.add_line(id, logged);
         if let Some(cause) = decided {
-            self.append(time, instance, cause, piece, Subjects::default());
+            self.append(
+                time,
+                instance,
+                cause,
+                upstream,
+                (piece, Subjects::default()),
+            );
         } else {
             self.cases.take_notes(id, time);
             let wait = Cases::wait_of(time, self.now);
@@ -125,7 +132,7 @@ impl Correlator {
             left -= count;
             let mut piece = summary::of_line(logged);
             piece.count = count;
-            self.append(time, instance, cause, piece, Subjects::default());
+            self.append(time, instance, cause, None, (piece, Subjects::default()));
         }
         if left == 0 {
             return;
@@ -173,6 +180,7 @@ impl Correlator {
             return;
         };
         let decided = self.cases.decided(id);
+        let upstream = self.cases.upstream(id);
         let piece = summary::of_note(&note);
         let subjects = Subjects::default()
             .with(Subject::File, file_of(&note))
@@ -180,7 +188,7 @@ impl Correlator {
         self.cases.add_note(id, note);
         if let Some(cause) = decided {
             if !alone {
-                self.append(time, instance, cause, piece, subjects);
+                self.append(time, instance, cause, upstream, (piece, subjects));
             }
         } else {
             self.settle(id, false);
@@ -193,8 +201,8 @@ impl Correlator {
         time: Time,
         instance: &Instance,
         cause: Cause,
-        mut piece: Evidence,
-        subjects: Subjects,
+        upstream: Option<Arc<str>>,
+        (mut piece, subjects): (Evidence, Subjects),
     ) {
         if cause == Cause::Unknown {
             return;
@@ -211,7 +219,8 @@ impl Correlator {
             subjects,
             ..Evidenced::default()
         };
-        if let Some(run) = self.open.get_mut(&(instance.clone(), cause)) {
+        let key = self.key_of(instance, cause, upstream.as_deref());
+        if let Some(run) = self.open.get_mut(&key) {
             run.add(time, new);
         }
     }
@@ -239,6 +248,7 @@ impl Correlator {
         let alone = !sources.access_log && !sources.error_log;
         if !judged.inferred && judged.cause != Cause::Unknown || last || alone {
             let verdict = self.verdict(case, judged);
+            self.cases.is_about(id, verdict.upstream.as_deref());
             self.cases.decide(
                 id,
                 judged.cause,

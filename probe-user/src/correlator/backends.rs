@@ -235,6 +235,7 @@ impl Correlator {
             code,
             cause,
             confidence,
+            upstream,
             pieces,
             subjects,
             detail,
@@ -262,7 +263,7 @@ impl Correlator {
         if cause == Cause::Unknown {
             self.unexplained(time, &instance, code, 1);
         }
-        self.evidence(time, &instance, cause, new);
+        self.evidence_about(time, &instance, cause, upstream.as_deref(), new);
         if let Some(mut response) = response {
             response.cause = cause;
             self.say(time, &instance, Body::Response(response));

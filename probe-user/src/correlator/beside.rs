@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Cause, Correlator, MAX_OPEN, apart};
+use super::{Cause, Correlator, MAX_OPEN, apart, key::Key};
 use crate::{clock::Time, facts::Instance};
 
 /// Responses are put beside a death when they are logged this close to it.
@@ -57,9 +57,9 @@ impl Recent {
 impl Correlator {
     /// Nothing explains so many responses.
     pub(super) fn unexplained(&mut self, time: Time, instance: &Instance, code: u16, count: u64) {
-        for ((of, _), run) in &mut self.open {
+        for (key, run) in &mut self.open {
             let near = |death| apart(time, death) <= BESIDE;
-            if of == instance && run.last_death.is_some_and(near) {
+            if key.instance == *instance && run.last_death.is_some_and(near) {
                 run.beside(time, &BTreeMap::from([(code, count)]));
             }
         }
@@ -68,7 +68,7 @@ impl Correlator {
 
     /// Puts what failed just before a death beside it.
     pub(super) fn put_beside(&mut self, time: Time, instance: &Instance, cause: Cause) {
-        let Some(run) = self.open.get_mut(&(instance.clone(), cause)) else {
+        let Some(run) = self.open.get_mut(&Key::of(instance, cause)) else {
             return;
         };
         let since = run.last_death.replace(time);

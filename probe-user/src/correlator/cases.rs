@@ -11,6 +11,7 @@ mod same;
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
@@ -65,6 +66,8 @@ pub(super) struct Case {
     pub due: Option<Time>,
     /// Once it is decided.
     pub cause: Cause,
+    /// The upstream that it is about, once it is decided.
+    upstream: Option<Arc<str>>,
     /// The status of an answer that nobody could read is as told by nginx or the upstream.
     pub unread: bool,
     /// The kernel half may still tell of it.
@@ -187,6 +190,7 @@ impl Cases {
             notes: Vec::new(),
             due: None,
             cause: Cause::Unknown,
+            upstream: None,
             attempts: attempts.max(1),
             noted: 0,
         };
@@ -258,6 +262,18 @@ impl Cases {
         one.logged = None;
         one.notes = Vec::new();
         one.unlogged &= awaits_line;
+    }
+
+    /// Notes which upstream it is about.
+    pub(super) fn is_about(&mut self, id: u64, upstream: Option<&str>) {
+        if let Some(one) = self.all.get_mut(&id) {
+            one.upstream = upstream.map(Arc::from);
+        }
+    }
+
+    /// The upstream that it is about, once it is decided.
+    pub(super) fn upstream(&self, id: u64) -> Option<Arc<str>> {
+        self.all.get(&id).and_then(|one| one.upstream.clone())
     }
 
     /// Its cause, once it is decided.

@@ -16,6 +16,7 @@ use self::{
 use super::{
     Cause, Confidence, Correlator, Evidence, MAX_OPEN, SAME_RELOAD, apart,
     incident::Evidenced,
+    key::Key,
     subjects::{Subject, Subjects},
     summary::{self, seen},
 };
@@ -245,7 +246,7 @@ impl Correlator {
 
     /// Evidence of an instance that is down, which it stays until it serves again.
     fn went_down(&mut self, time: Time, instance: &Instance, evidence: Evidenced) {
-        let down = |key: &&(Instance, Cause)| key.1 == Cause::NginxDown;
+        let down = |key: &&Key| key.cause == Cause::NginxDown;
         let is_new = !self.is_open(instance, Cause::NginxDown);
         if is_new && self.open.keys().filter(down).count() >= MAX_DOWN {
             let runs = self.open.iter().filter(|(key, _)| down(key));
@@ -254,14 +255,14 @@ impl Correlator {
                 self.close(time, &oldest);
             }
         }
-        self.close(time, &(instance.clone(), Cause::MasterDied));
+        self.close(time, &Key::of(instance, Cause::MasterDied));
         self.lasting(time, instance, Cause::NginxDown, evidence);
     }
 
     /// Evidence of what lasts until something else ends it.
     fn lasting(&mut self, time: Time, instance: &Instance, cause: Cause, evidence: Evidenced) {
         self.evidence(time, instance, cause, evidence);
-        if let Some(run) = self.open.get_mut(&(instance.clone(), cause)) {
+        if let Some(run) = self.open.get_mut(&Key::of(instance, cause)) {
             run.lasting_until = Some(run.incident.opened_at.plus(LONGEST));
         }
     }
@@ -272,14 +273,14 @@ impl Correlator {
         self.ends.failed.remove(instance);
         self.give_up_waiting(instance);
         for cause in [Cause::NginxDown, Cause::MasterDied] {
-            self.close(time, &(instance.clone(), cause));
+            self.close(time, &Key::of(instance, cause));
         }
     }
 
     /// Workers were found that have no master.
     pub(super) fn orphans_found(&mut self, time: Time, instance: &Instance, found: &Orphans) {
         if found.workers == 0 {
-            self.close(time, &(instance.clone(), Cause::MasterDied));
+            self.close(time, &Key::of(instance, Cause::MasterDied));
             return;
         }
         let master = found

@@ -28,7 +28,7 @@ impl Correlator {
     /// Lets go of what was kept of an instance that is gone for good, and closes its incidents:
     /// nothing more will be told of them.
     pub(super) fn forget(&mut self, time: Time, instance: &Instance) {
-        let open = self.open.keys().filter(|(of, _)| of == instance);
+        let open = self.open.keys().filter(|key| key.instance == *instance);
         for key in open.cloned().collect::<Vec<_>>() {
             self.close(time, &key);
         }
@@ -48,7 +48,7 @@ impl Correlator {
     pub(crate) fn kept_instances(&self) -> usize {
         let known = self.identities.0.keys();
         let known = known.chain(self.sources.keys()).chain(self.returns.keys());
-        let known = known.chain(self.open.keys().map(|(of, _)| of));
+        let known = known.chain(self.open.keys().map(|key| &key.instance));
         known.collect::<std::collections::HashSet<_>>().len()
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{
     Cause,
     advice::advice,
+    key::Key,
     subjects::Subjects,
     summary,
     suspects::{Death, Suspects},
@@ -65,6 +66,8 @@ pub struct Incident {
     pub state: State,
     /// Why.
     pub cause: Cause,
+    /// The upstream that it is about; null where it is about none, or several.
+    pub upstream: Option<String>,
     /// What exactly, of the cause's closed list; null where nothing tells.
     pub detail: Option<Name>,
     /// How sure that is.
@@ -142,12 +145,13 @@ impl From<Vec<Evidence>> for Evidenced {
 }
 
 impl Run {
-    pub(super) fn open(id: String, cause: Cause, time: Time) -> Self {
+    pub(super) fn open(id: String, key: &Key, time: Time) -> Self {
         Self {
             incident: Incident {
                 id,
                 state: State::Opened,
-                cause,
+                cause: key.cause,
+                upstream: key.upstream.as_deref().map(str::to_owned),
                 detail: None,
                 confidence: Confidence::Possible,
                 complete: true,

@@ -16,7 +16,14 @@ impl Correlator {
         let piece = summary::of_answer(&answer, status);
         self.cases.add_answer(id, answer);
         if let Some(cause) = decided {
-            self.append(time, instance, cause, piece, Subjects::default());
+            let upstream = self.cases.upstream(id);
+            self.append(
+                time,
+                instance,
+                cause,
+                upstream,
+                (piece, Subjects::default()),
+            );
         } else {
             self.cases.take_notes(id, time);
             self.settle(id, false);

@@ -13,6 +13,7 @@ mod down;
 mod expected;
 mod identities;
 mod incident;
+mod key;
 mod late;
 mod notes;
 mod partial;
@@ -43,6 +44,7 @@ use self::{
     down::Ends,
     identities::Identities,
     incident::{Evidenced, Run},
+    key::Key,
     subjects::{Subject, Subjects},
     suspects::Death,
     verdict::Verdict,
@@ -69,7 +71,7 @@ const MAX_INSTANCES: usize = 4096;
 pub struct Correlator {
     host: String,
     quiet: Duration,
-    open: BTreeMap<(Instance, Cause), Run>,
+    open: BTreeMap<Key, Run>,
     recent: Recent,
     /// Why a configuration was refused last, by instance.
     refused: HashMap<Instance, (Time, String)>,
@@ -203,7 +205,7 @@ impl Correlator {
                 run.changed = false;
                 run.last_said = now;
                 let incident = run.say(State::Updated, now);
-                self.say(now, &key.0, Body::Incident(Box::new(incident)));
+                self.say(now, &key.instance, Body::Incident(Box::new(incident)));
             }
         }
         std::mem::take(&mut self.records)
@@ -233,13 +235,13 @@ impl Correlator {
     /// Whether an incident of that cause is open on that instance.
     #[must_use]
     pub fn is_open(&self, instance: &Instance, cause: Cause) -> bool {
-        self.open.contains_key(&(instance.clone(), cause))
+        self.open.contains_key(&Key::of(instance, cause))
     }
 
     /// Whether any incident is open on that instance.
     #[must_use]
     pub fn has_open(&self, instance: &Instance) -> bool {
-        self.open.keys().any(|(of, _)| of == instance)
+        self.open.keys().any(|key| key.instance == *instance)
     }
 
     /// Changes with all that [`Self::tick`] changes, but for what it says and its present time.
@@ -318,7 +320,7 @@ impl Correlator {
                 };
                 self.evidence(time, instance, Cause::ReloadFailed, new);
             }
-            ReloadResult::Ok => self.close(time, &(instance.clone(), Cause::ReloadFailed)),
+            ReloadResult::Ok => self.close(time, &Key::of(instance, Cause::ReloadFailed)),
         }
     }
 
@@ -326,7 +328,7 @@ impl Correlator {
     /// nothing: `nginx -t` writes it too. It may be older than one that came before it, of another
     /// log: then that one is kept.
     fn config_refused(&mut self, time: Time, instance: &Instance, message: String) {
-        if let Some(run) = self.open.get_mut(&(instance.clone(), Cause::ReloadFailed))
+        if let Some(run) = self.open.get_mut(&Key::of(instance, Cause::ReloadFailed))
             && apart(time, run.last_evidence) <= SAME_RELOAD
         {
             run.add(time, vec![summary::of_refused_config(&message)].into());
@@ -351,9 +353,12 @@ impl Correlator {
         cause: Cause,
         new: impl Into<Evidenced>,
     ) {
-        let key = (instance.clone(), cause);
+        self.add_evidence(time, Key::of(instance, cause), new.into());
+    }
+
+    fn add_evidence(&mut self, time: Time, key: Key, new: Evidenced) {
         if let Some(run) = self.open.get_mut(&key) {
-            run.add(time, new.into());
+            run.add(time, new);
             return;
         }
         if self.open.len() >= MAX_OPEN {
@@ -361,19 +366,20 @@ impl Correlator {
         }
         self.opened += 1;
         let id = format!("{:x}-{}", time.0 / 1_000_000, self.opened);
-        let mut run = Run::open(id, cause, time);
+        let mut run = Run::open(id, &key, time);
         run.incident.complete = !self.blind;
-        run.add(time, new.into());
+        run.add(time, new);
         run.changed = false;
         let incident = run.say(State::Opened, time);
+        let instance = key.instance.clone();
         self.open.insert(key, run);
-        self.say(time, instance, Body::Incident(Box::new(incident)));
+        self.say(time, &instance, Body::Incident(Box::new(incident)));
     }
 
-    fn close(&mut self, time: Time, key: &(Instance, Cause)) {
+    fn close(&mut self, time: Time, key: &Key) {
         if let Some(mut run) = self.open.remove(key) {
             let incident = run.say(State::Closed, time);
-            self.say(time, &key.0, Body::Incident(Box::new(incident)));
+            self.say(time, &key.instance, Body::Incident(Box::new(incident)));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Cause, Correlator, Evidence, Incident, incident::Evidenced, summary::seen};
+use super::{Cause, Correlator, Evidence, Incident, incident::Evidenced, key::Key, summary::seen};
 use crate::{
     clock::Time,
     facts::Instance,
@@ -30,14 +30,14 @@ impl Correlator {
             ..Evidenced::default()
         };
         self.evidence(time, instance, Cause::WorkerHung, new);
-        let key = (instance.clone(), Cause::WorkerHung);
+        let key = Key::of(instance, Cause::WorkerHung);
         if let Some(run) = self.open.get_mut(&key) {
             run.lasting.insert(hung.pid);
         }
     }
 
     pub(super) fn returned(&mut self, time: Time, instance: &Instance, returned: &Returned) {
-        let key = (instance.clone(), Cause::WorkerHung);
+        let key = Key::of(instance, Cause::WorkerHung);
         if let Some(run) = self.open.get_mut(&key) {
             run.lasting.remove(&returned.pid);
             run.add(time, vec![of_return(returned)].into());

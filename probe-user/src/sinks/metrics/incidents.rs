@@ -1,5 +1,10 @@
 //! Incidents: how many there were, and which are open.
 
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Mutex, PoisonError},
+};
+
 use prometheus_client::{
     metrics::{counter::Counter, gauge::Gauge},
     registry::Registry,
@@ -11,6 +16,8 @@ use crate::correlator::{Cause, Incident, State};
 pub(super) struct Incidents {
     opened: Series<OfCause, Counter>,
     active: Series<OfCause, Gauge>,
+    /// The ids of those that are open.
+    open: Mutex<HashMap<OfCause, HashSet<String>>>,
 }
 
 impl Incidents {
@@ -18,6 +25,7 @@ impl Incidents {
         let new = Self {
             opened: Series::new(Counter::default),
             active: Series::new(Gauge::default),
+            open: Mutex::default(),
         };
         new.opened
             .register(r, "nginx_incidents", "Incidents opened");
@@ -40,12 +48,25 @@ impl Incidents {
 
     pub(super) fn said(&self, nginx: &str, incident: &Incident) {
         let labels = labels(nginx, incident.cause);
+        // Several of one cause may be open, each about another upstream.
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let ids = open.entry(labels.clone()).or_default();
+        if incident.state == State::Closed {
+            ids.remove(&incident.id);
+        } else {
+            ids.insert(incident.id.clone());
+        }
+        let any = !ids.is_empty();
+        if !any {
+            open.remove(&labels);
+        }
+        drop(open);
         if incident.state == State::Opened {
             self.opened.of(&labels).inc();
             self.active.of(&labels).set(1);
         } else if let Some(active) = self.active.get(&labels) {
             // An incident may outlive the series of its instance: nobody would end new ones.
-            active.set(i64::from(incident.state != State::Closed));
+            active.set(i64::from(any));
         }
     }
 }
@@ -73,6 +94,7 @@ mod tests {
             state,
             cause: Cause::WorkerCrash,
             detail: None,
+            upstream: None,
             confidence: Confidence::Confirmed,
             complete: true,
             responses: std::collections::BTreeMap::new(),
