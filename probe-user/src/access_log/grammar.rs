@@ -40,6 +40,8 @@ pub(super) enum Element {
     Decimal,
     /// An address with its port, a Unix socket, the name of an upstream, or nothing.
     Peer,
+    /// An address or a name, as forwarders list them.
+    Forwarder,
 }
 
 /// The most digits of a number: those of the largest `u64`.
@@ -174,7 +176,8 @@ impl Element {
     pub(super) fn resembles(self, other: Grammar) -> bool {
         match (self, other) {
             (_, Grammar::Text | Grammar::Hex | Grammar::Address) => true,
-            (Self::Peer, _) | (_, Grammar::List(Self::Peer)) => false,
+            (Self::Peer | Self::Forwarder, _)
+            | (_, Grammar::List(Self::Peer | Self::Forwarder)) => false,
             (Self::Decimal, other) => matches!(
                 other,
                 Grammar::List(Self::Decimal | Self::Number | Self::Status) | Grammar::Decimal
@@ -190,7 +193,9 @@ impl Element {
             return false;
         };
         match self {
-            Self::Peer => first.is_ascii_alphanumeric() || b".:/_-\\[]".contains(&first),
+            Self::Peer | Self::Forwarder => {
+                first.is_ascii_alphanumeric() || b".:/_-\\[]".contains(&first)
+            }
             Self::Status | Self::Number => first == b'-' || first.is_ascii_digit(),
             Self::Decimal => first == b'-',
         }
@@ -205,6 +210,7 @@ impl Element {
                 Self::Number => whole(number(text, 0)),
                 Self::Decimal => whole(decimal(text, 0)),
                 Self::Peer => is_peer(text),
+                Self::Forwarder => !text.is_empty() && element_run(text, 0) == text.len(),
             }
     }
 
@@ -266,6 +272,9 @@ impl Element {
             Self::Number => number(line, at),
             Self::Decimal => decimal(line, at),
             Self::Peer => peer(line, at, literal),
+            Self::Forwarder => Some(element_run(line, at))
+                .filter(|count| *count > 0)
+                .map(|count| at + count),
         }
     }
 }
