@@ -139,6 +139,8 @@ pub(super) const NO_SLOT: u8 = 31;
 /// Stands before the name of a variable of which only the field is known, and not how its values are
 /// written. No name of nginx's holds it.
 pub(super) const LOOSE: u8 = b'*';
+/// The same for a time in ISO 8601.
+pub(super) const OTHERS: u8 = b'~';
 /// The same for what is a list of addresses or names.
 pub(super) const FORWARDED: u8 = b'+';
 
@@ -148,6 +150,7 @@ pub(super) fn variable(name: &[u8]) -> (Option<Field>, Grammar) {
     use Grammar as G;
     match name.split_first() {
         Some((&LOOSE, name)) => return (variable(name).0, G::Text),
+        Some((&OTHERS, name)) => return (variable(name).0, G::TimeOfOthers),
         Some((&FORWARDED, name)) => return (variable(name).0, G::List(Element::Forwarder)),
         _ => {}
     }

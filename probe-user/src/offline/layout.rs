@@ -45,7 +45,7 @@ impl Layout {
                 .take(SAMPLE)
         };
         let core = Core::new(given.map(|given| &*given.format));
-        let outer: Vec<_> = lines(&clean).take(LOOKED_AT * 4).collect();
+        let outer: Vec<_> = lines(&clean).take(LOOKED_AT * 2).collect();
         let layers = Layers::of(&outer, &core);
         let mut inner = Vec::new();
         let text = if layers.is_empty() {
@@ -102,25 +102,22 @@ impl Layout {
         self.version.load(Ordering::Acquire)
     }
 
-    /// Adds a format that some of these lines are in, which are in none that is known. Whether there
-    /// is one.
-    pub fn learn(&self, lines: &[&[u8]]) -> bool {
-        let Some(new) = best(lines, 2) else {
-            return false;
-        };
-        self.add(Arc::new(new))
+    /// Adds the format that some of these lines are in, which are in none that is known.
+    pub fn learn(&self, lines: &[&[u8]]) {
+        if let Some(new) = best(lines, 2) {
+            self.add(Arc::new(new));
+        }
     }
 
-    /// Adds a format; whether it is new.
-    pub fn add(&self, new: Arc<Chosen>) -> bool {
+    /// Adds a format, unless it is there already.
+    pub fn add(&self, new: Arc<Chosen>) {
         let mut formats = self.formats.write().unwrap_or_else(PoisonError::into_inner);
         let known = |known: &Arc<Chosen>| known.name == new.name && known.shown == new.shown;
         if formats.len() >= MOST_FORMATS || formats.iter().any(known) {
-            return false;
+            return;
         }
         formats.push(new);
         self.version.fetch_add(1, Ordering::Release);
-        true
     }
 }
 

@@ -5,7 +5,9 @@
 //! thread ([`feed`]), which counts requests and messages ([`tally`], [`errors`]) and keeps what may
 //! explain each other ([`pairs`]). What all of them counted becomes one [`report`].
 
+pub mod archive;
 mod bar;
+pub mod compressed;
 pub mod errors;
 pub mod feed;
 mod figures;
@@ -36,10 +38,11 @@ use std::{
 use anyhow::{Context as _, bail};
 
 use self::{
+    archive::Members,
     bar::Bar,
     feed::feed,
     formats::Chosen,
-    input::{Input, InputError, each_once},
+    input::{Input, InputError, Opened, each_once},
     layout::Layout,
     reader::Reader,
     report::{InputRead, Problem, Report},
@@ -138,12 +141,65 @@ impl Reading {
 
     fn one(&mut self, path: &Path, errors: bool) {
         match Input::open(path, &self.read) {
-            Ok(input) => self.input(input, errors),
+            Ok(Opened::Log(input)) => self.input(input, errors),
+            Ok(Opened::Archive(name, members)) => self.archive(&name, members, errors),
             Err(error) => {
                 let name = path.display().to_string();
                 self.problem(name, error.to_string());
             }
         }
+    }
+
+    /// The files of an archive. Those that are no logs are named together: a bundle has many.
+    fn archive(&mut self, archive: &str, members: Members, errors: bool) {
+        let mut others = Vec::new();
+        let mut broken = None;
+        for member in members {
+            let member = match member {
+                Ok(member) => member,
+                Err(error) => {
+                    broken = Some(error);
+                    break;
+                }
+            };
+            let name = member.name.clone();
+            let before = self.problems.len();
+            match Input::of_archive(archive, member) {
+                Ok(input) => self.input(input, errors),
+                Err(InputError::Io { error, .. }) => {
+                    let name = format!("{archive}: {name}");
+                    self.problem(name.clone(), InputError::io(&name, error).to_string());
+                    continue;
+                }
+                Err(_) => {}
+            }
+            let known = |input: &InputRead| input.name == format!("{archive}: {name}");
+            if !self.inputs.last().is_some_and(known) {
+                self.problems.truncate(before);
+                others.push(name);
+            }
+        }
+        if let Some(error) = broken {
+            self.problem(
+                archive.to_owned(),
+                InputError::io(archive, error).to_string(),
+            );
+        }
+        if others.is_empty() {
+            return;
+        }
+        let named = others
+            .iter()
+            .take(3)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(", ");
+        let more = match others.len().saturating_sub(3) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let message = format!("{archive}: no log is in {named}{more}");
+        self.problem(archive.to_owned(), message);
     }
 
     fn input(&mut self, input: Input, errors: bool) {

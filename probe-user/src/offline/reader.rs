@@ -243,13 +243,13 @@ impl Reader {
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty())
             .collect();
-        let learned = self
-            .layout
-            .as_ref()
-            .is_some_and(|layout| layout.learn(&lines));
+        if let Some(layout) = &self.layout {
+            layout.learn(&lines);
+        }
         for line in lines {
             self.lines -= 1;
-            if !learned || self.entry_of(line).is_none() {
+            // Another thread may have learned it.
+            if self.entry_of(line).is_none() {
                 self.lines += 1;
                 self.stray(line);
             }

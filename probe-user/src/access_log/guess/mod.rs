@@ -19,7 +19,7 @@ pub use text::texts;
 
 use super::{
     Field, Format,
-    field::{FORWARDED, LOOSE},
+    field::{FORWARDED, LOOSE, OTHERS},
     format::Escape,
     template::Piece,
 };
@@ -55,8 +55,11 @@ fn compiled(parts: &[Part<'_>], after: &[u8], escape: Escape) -> (Format, String
         .map(|part| match part.field {
             Some(field) if part.strict => field.variable().into(),
             Some(field) => {
-                let is_client = field == Field::RemoteAddr && escape == Escape::Default;
-                let mark = if is_client { FORWARDED } else { LOOSE };
+                let mark = match field {
+                    Field::RemoteAddr if escape == Escape::Default => FORWARDED,
+                    Field::TimeIso8601 => OTHERS,
+                    _ => LOOSE,
+                };
                 [&[mark], field.variable().as_bytes()].concat()
             }
             None => b"unknown".to_vec(),

@@ -30,22 +30,13 @@ const LEAST_CELLS: usize = 4;
 impl<'a> Tokens<'a> {
     /// Of a line; none when it has too many values.
     pub(super) fn of(line: &'a [u8]) -> Option<Self> {
-        let cells = |byte: u8| memchr::memchr_iter(byte, line).count() + 1;
         let mut cutter = Cutter {
             line,
             at: 0,
             begun: 0,
             tokens: Vec::new(),
         };
-        let bar = cells(b'|') >= LEAST_CELLS
-            && line.iter().filter(|byte| **byte == b' ').count() < 2 * cells(b'|');
-        let separator = if cells(b'\t') >= LEAST_CELLS {
-            Some(b'\t')
-        } else if bar {
-            Some(b'|')
-        } else {
-            None
-        };
+        let separator = separator(line);
         match separator {
             Some(separator) => cutter.cells(separator)?,
             None => cutter.words()?,
@@ -101,8 +92,14 @@ impl<'a> Cutter<'a> {
     fn cells(&mut self, separator: u8) -> Option<()> {
         while self.at <= self.line.len() {
             let start = self.at;
-            let length =
-                memchr::memchr(separator, self.rest(start)).unwrap_or(self.line.len() - start);
+            let rest = self.rest(start);
+            let closed = |at: &usize| rest.get(at + 1).is_none_or(|byte| *byte == separator);
+            let quoted = rest.first() == Some(&b'"');
+            let quote = memchr::memchr_iter(b'"', rest).skip(1).find(closed);
+            let length = match quote.filter(|_| quoted) {
+                Some(quote) => quote + 1,
+                None => memchr::memchr(separator, rest).unwrap_or(rest.len()),
+            };
             let cell = self.line.get(start..start + length)?;
             let spaces = cell.len() - cell.trim_ascii_start().len();
             let cell = cell.trim_ascii();
@@ -212,6 +209,22 @@ impl<'a> Cutter<'a> {
             usize::from(value.ends_with(b",") || value.ends_with(b";") && value.len() > 1);
         self.take(start + from, start + end - trailing, name)
     }
+}
+
+/// The byte that separates the values of a line, if spaces do not.
+fn separator(line: &[u8]) -> Option<u8> {
+    let cells = |byte: u8| memchr::memchr_iter(byte, line).count() + 1;
+    let spaces = memchr::memchr_iter(b' ', line).count();
+    let first = line.get(..word(line)).unwrap_or_default();
+    // In a list of addresses or a client's name a space follows.
+    let begins = |byte: u8| memchr::memchr(byte, first).is_some_and(|at| at + 1 < first.len());
+    let separates = |byte: &u8| match byte {
+        b'\t' => true,
+        b'|' => spaces < 2 * cells(b'|'),
+        _ => begins(*byte),
+    };
+    let mut all = [b'\t', b'|', b';', b','].into_iter();
+    all.find(|byte| cells(*byte) >= LEAST_CELLS && separates(byte))
 }
 
 fn word(text: &[u8]) -> usize {

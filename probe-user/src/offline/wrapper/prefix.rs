@@ -26,13 +26,20 @@ enum Maker {
 }
 
 /// How far into a line what nginx wrote is looked for, in bytes.
-const MOST: usize = 256;
+const MOST: usize = 192;
+/// Places behind which another prefix is looked for.
+const MOST_NESTED: u8 = 4;
 
 impl Prefix {
     /// What stands before a line of nginx's in this one, or before another such prefix.
     pub(super) fn of(line: &[u8], core: &Core) -> Option<Self> {
+        Self::before(line, core, true)
+    }
+
+    fn before(line: &[u8], core: &Core, may_nest: bool) -> Option<Self> {
         let places = line.iter().take(MOST).enumerate();
         let mut places = places.filter(|(_, byte)| b" \t:|-".contains(byte));
+        let mut tries = if may_nest { MOST_NESTED } else { 0 };
         places.find_map(|(at, _)| {
             let (before, inner) = line.split_at_checked(at + 1)?;
             let begins = inner.first().is_some_and(|byte| !b" \t|-".contains(byte));
@@ -42,14 +49,16 @@ impl Prefix {
             let maker = Maker::of(before);
             let is_known = maker != Maker::Unknown;
             let nested = || {
-                let inner = Self::of(inner, core);
+                let inner = Self::before(inner, core, false);
                 inner.is_some_and(|inner| inner.maker != Maker::Unknown)
             };
             // Before a request there may be a host's name, which the format has to say.
             let sure = if core.is(inner) {
                 is_known || !core.is_access(inner)
             } else {
-                is_known && nested()
+                let tried = is_known && tries > 0;
+                tries -= u8::from(tried);
+                tried && nested()
             };
             sure.then(|| Self::new(maker, before)).flatten()
         })
@@ -235,7 +244,8 @@ fn is_path(text: &[u8]) -> bool {
     let path = text.strip_suffix(b":").or_else(|| text.strip_suffix(b"-"));
     path.is_some_and(|path| {
         let number = path.iter().all(u8::is_ascii_digit);
-        let name = memchr::memchr2(b'.', b'/', path).is_some() || path.starts_with(b"(standard");
+        let name = memchr::memchr2(b'.', b'/', path).is_some() && !path.starts_with(b"[");
+        let name = name || path.starts_with(b"(standard");
         !path.is_empty() && (name || number)
     })
 }
