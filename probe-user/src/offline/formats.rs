@@ -47,10 +47,11 @@ impl Chosen {
     /// How it was found.
     #[must_use]
     pub fn how(&self) -> &'static str {
+        // The keys of JSON say themselves what is under them.
         match (self.given, &self.shown) {
             (true, _) => "given",
-            (false, Some(_)) => "guessed",
-            (false, None) => "detected",
+            (false, Some(_)) if self.keys.is_none() => "guessed",
+            (false, _) => "detected",
         }
     }
 

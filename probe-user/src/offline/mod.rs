@@ -227,7 +227,11 @@ impl Reading {
                  from nginx.conf, as in --format '$remote_addr … $status …'",
                 counts.unparsed, counts.lines
             );
-            self.problem(name.clone(), message);
+            self.problems.push(Problem {
+                name: name.clone(),
+                message,
+                unread: false,
+            });
         }
         self.inputs
             .push(InputRead::of(name.clone(), &layout, &counts));
@@ -237,7 +241,11 @@ impl Reading {
     }
 
     fn problem(&mut self, name: String, message: String) {
-        self.problems.push(Problem { name, message });
+        self.problems.push(Problem {
+            name,
+            message,
+            unread: true,
+        });
     }
 
     fn report(self) -> Report {

@@ -131,6 +131,9 @@ pub struct Problem {
     pub name: String,
     /// What, why, and what to do.
     pub message: String,
+    /// Whether that is why lines are missing, and not that they were not understood.
+    #[serde(skip)]
+    pub unread: bool,
 }
 
 /// What access logs hold.
@@ -139,8 +142,8 @@ pub struct Access {
     /// Each format that lines were in, and whether it was `given`, `detected` as one in wide use, or
     /// `guessed` from the lines.
     pub formats: Vec<(String, &'static str)>,
-    /// What the guessed ones are taken for.
-    pub guesses: Vec<String>,
+    /// What each of them was taken for, where nobody said so.
+    pub guesses: Vec<Option<String>>,
     /// Lines.
     pub lines: u64,
     /// Lines that do not fit their format.
@@ -277,10 +280,7 @@ impl Access {
                 .iter()
                 .map(|chosen| (chosen.name.clone(), chosen.how()))
                 .collect(),
-            guesses: formats
-                .iter()
-                .filter_map(|chosen| chosen.shown.clone())
-                .collect(),
+            guesses: formats.iter().map(|chosen| chosen.shown.clone()).collect(),
             lines: tally.lines,
             unparsed: tally.unparsed,
             samples: tally.samples.iter().map(|line| lossy(line)).collect(),

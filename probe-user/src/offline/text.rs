@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     figures::{counted, minute_second, number, share, size},
-    report::{Access, ErrorMessages, Named, Report, Times},
+    report::{Access, ErrorMessages, InputRead, Named, Report, Times},
 };
 use crate::{access_log::how::How, correlator::Cause, sinks::printable::printable};
 
@@ -37,20 +37,22 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
         .filter(|input| !input.wrappers.is_empty())
     {
         let wrappers = input.wrappers.join(", in it ");
-        writeln!(out, "{}: taken out of {wrappers}", printable(&input.name))?;
+        let name = printable(&input.name);
+        writeln!(
+            out,
+            "{name}: read without what is around its lines ({wrappers})"
+        )?;
     }
     if let Some(access) = &report.access {
-        read(out, access)?;
-        if report.inputs.len() > 1 {
-            misfits(out, report)?;
-        }
+        read(out, access, report)?;
         failures(out, access, report.is_understood())?;
         more(out, access)?;
     }
     if let Some(errors) = &report.errors {
         messages(out, errors)?;
     }
-    for problem in &report.problems {
+    let unread = report.problems.iter().filter(|problem| problem.unread);
+    for problem in unread {
         writeln!(
             out,
             "\nnot read, or not to its end: {}",
@@ -60,29 +62,16 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
     Ok(())
 }
 
-fn read(out: &mut String, access: &Access) -> fmt::Result {
+fn read(out: &mut String, access: &Access, report: &Report) -> fmt::Result {
     if let (Some(first), Some(last)) = (access.first, access.last) {
-        writeln!(
-            out,
-            "from {} to {} (UTC)",
-            minute_second(first),
-            minute_second(last)
-        )?;
-    }
-    let mut guesses = access.guesses.iter();
-    for (name, how) in &access.formats {
-        match guesses.next().filter(|_| *how == "guessed") {
-            Some(guess) if guess != name => {
-                writeln!(
-                    out,
-                    "format: {} ({how}): {}",
-                    printable(name),
-                    printable(guess)
-                )?;
-            }
-            _ => writeln!(out, "format: {} ({how})", printable(name))?,
+        let (first, last) = (minute_second(first), minute_second(last));
+        if first == last {
+            writeln!(out, "at {first} (UTC)")?;
+        } else {
+            writeln!(out, "from {first} to {last} (UTC)")?;
         }
     }
+    formats(out, access, report)?;
     if access.unparsed > 0 {
         let share = share(access.unparsed, access.lines);
         let (are, which) = if access.unparsed == 1 {
@@ -96,6 +85,9 @@ fn read(out: &mut String, access: &Access) -> fmt::Result {
             counted(access.unparsed, "line")
         )?;
         samples(out, &access.samples)?;
+        if report.inputs.len() > 1 {
+            misfits(out, report)?;
+        }
     }
     let all: u64 = access.responses.values().sum();
     if all == 0 {
@@ -109,6 +101,35 @@ fn read(out: &mut String, access: &Access) -> fmt::Result {
             number(*count),
             share(*count, all)
         )?;
+    }
+    Ok(())
+}
+
+/// Whether it is not sure what all of the lines hold.
+fn is_guessed(access: &Access) -> bool {
+    access.guesses.iter().any(Option::is_some)
+}
+
+/// Which formats were read, and of several logs in which.
+fn formats(out: &mut String, access: &Access, report: &Report) -> fmt::Result {
+    for ((name, how), guess) in access.formats.iter().zip(&access.guesses) {
+        if name == how {
+            write!(out, "format: as given")?;
+        } else {
+            write!(out, "format: {} ({how})", printable(name))?;
+        }
+        if let Some(guess) = guess.as_ref().filter(|guess| *guess != name) {
+            write!(out, ": {}", printable(guess))?;
+        }
+        if access.formats.len() > 1 && report.inputs.len() > 1 {
+            let of_format = |input: &&InputRead| input.format.as_ref() == Some(name);
+            let inputs = report.inputs.iter().filter(of_format);
+            let names: Vec<_> = inputs.map(|input| printable(&input.name)).collect();
+            if !names.is_empty() {
+                write!(out, ", in {}", names.join(", "))?;
+            }
+        }
+        writeln!(out)?;
     }
     Ok(())
 }
@@ -160,7 +181,7 @@ fn failures(out: &mut String, access: &Access, understood: bool) -> fmt::Result 
             ""
         };
         let count = number(kind.count);
-        let guessed = access.formats.iter().any(|(_, how)| *how == "guessed");
+        let guessed = is_guessed(access);
         let means = match kind.means {
             Some(means) => format!("{means}, says the error log"),
             None if guessed && kind.how == How::Untold => {
@@ -271,13 +292,20 @@ fn more(out: &mut String, access: &Access) -> fmt::Result {
     };
     // Of a guessed format nobody can say what it lacks.
     let lacks = lacks.join(" ");
-    if access.formats.iter().any(|(_, how)| *how == "guessed") {
+    if is_guessed(access) {
         writeln!(
             out,
             "\nthese were not recognised in the lines: {lacks}. They tell {told}."
         )?;
     } else {
         writeln!(out, "\nthis format does not tell {told}: it lacks {lacks}.")?;
+    }
+    if access.formats.iter().any(|(name, _)| name == "JSON") {
+        let one = access.format_lacks.first().copied().unwrap_or_default();
+        return writeln!(
+            out,
+            "your own log_format tells it with a key for each of them, as in \"{one}\":\"${one}\""
+        );
     }
     let whose = if access.log_format_is_whole {
         "this one does (name it in access_log, then reload)"
