@@ -1,10 +1,10 @@
 //! Failures by how they came about, and by what the error log says about them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::pairs::Explained;
+use super::{pairs::Explained, tally::Failures};
 use crate::{access_log::how::How, correlator::Cause, error_log::Class};
 
 /// Failures of one kind.
@@ -25,11 +25,13 @@ pub struct Kind {
     pub means: Option<&'static str>,
 }
 
+/// The class of a message about failures, and these by status.
+type Told = (Option<&'static Class>, BTreeMap<u16, u64>);
+
 /// The kinds of failures, most frequent first, where some are explained by messages.
 #[must_use]
-pub fn kinds(failures: &HashMap<(How, u16), u64>, explained: &Explained) -> Vec<Kind> {
-    let mut kinds: BTreeMap<(How, Option<&str>), (Option<&Class>, BTreeMap<u16, u64>)> =
-        BTreeMap::new();
+pub fn kinds(failures: &Failures, explained: &Explained) -> Vec<Kind> {
+    let mut kinds: BTreeMap<(How, Option<&str>), Told> = BTreeMap::new();
     let mut add = |how, class: Option<&'static Class>, status, count| {
         if count > 0 {
             let kind = kinds.entry((how, class.map(|class| class.name)));
@@ -47,15 +49,14 @@ pub fn kinds(failures: &HashMap<(How, u16), u64>, explained: &Explained) -> Vec<
     for ((how, status), count) in rest {
         add(how, None, status, count);
     }
-    let kind =
-        |((how, _), (class, statuses)): ((How, _), (Option<&Class>, BTreeMap<u16, u64>))| Kind {
-            how,
-            cause: class.and_then(|class| class.cause).unwrap_or(how.cause()),
-            class: class.map(|class| class.name),
-            means: class.map(|class| class.means),
-            count: statuses.values().sum(),
-            statuses,
-        };
+    let kind = |((how, _), (class, statuses)): ((How, Option<&str>), Told)| Kind {
+        how,
+        cause: class.and_then(|class| class.cause).unwrap_or(how.cause()),
+        class: class.map(|class| class.name),
+        means: class.map(|class| class.means),
+        count: statuses.values().sum(),
+        statuses,
+    };
     let mut kinds: Vec<_> = kinds.into_iter().map(kind).collect();
     kinds.sort_by_key(|kind| std::cmp::Reverse(kind.count));
     kinds

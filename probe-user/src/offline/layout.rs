@@ -122,6 +122,7 @@ impl Layout {
 }
 
 /// The formats in wide use, each compiled once.
+#[must_use]
 pub fn usual() -> &'static [Arc<Chosen>] {
     static USUAL: LazyLock<Vec<Arc<Chosen>>> = LazyLock::new(|| {
         let known = KNOWN.iter().filter_map(|known| Chosen::known(known.name));
@@ -248,11 +249,11 @@ fn best(lines: &[&[u8]], least: usize) -> Option<Chosen> {
             .count()
     };
     let (fits, chosen) = match (known, guess) {
-        (Some((fits, known)), Some((guessed, guess))) => {
-            let more = telling(&guess) > telling(known) && guessed >= fits;
-            let better = guessed > fits && fits * 4 < lines.len() * 3;
+        (Some((fits, known)), Some((fits_guess, guess))) => {
+            let more = telling(&guess) > telling(known) && fits_guess >= fits;
+            let better = fits_guess > fits && fits * 4 < lines.len() * 3;
             if more || better {
-                (guessed, guess)
+                (fits_guess, guess)
             } else {
                 (fits, (**known).clone())
             }

@@ -23,9 +23,9 @@ use crate::{
 /// Lines of unknown kind that are kept at once, and their bytes.
 const MOST_KEPT: usize = 200;
 const MOST_KEPT_BYTES: usize = 256 * 1024;
-/// Times that a thread tries to learn a format of one log.
+/// Times that a thread tries to learn a format of one log, before it does so less and less often.
 const MOST_LESSONS: usize = 12;
-/// More stray lines of zeros than this are no line.
+/// Longer lines are not kept, in bytes.
 const LONGEST_KEPT: usize = 16 * 1024;
 
 /// What one thread counted of all logs so far.
@@ -44,13 +44,15 @@ pub struct Reader {
     pub pairs: Pairs,
     /// Lines of all kinds.
     pub lines: u64,
-    /// Lines with nothing in them.
+    /// Lines with nothing in them, or with the name of a file between those of several.
     pub blank: u64,
     /// Bytes, uncompressed.
     pub bytes: u64,
     kept: Vec<u8>,
     kept_lines: usize,
     lessons: usize,
+    /// Lines of no known kind in this log.
+    others: u64,
     opened: (Vec<u8>, Vec<u8>),
 }
 
@@ -59,7 +61,7 @@ impl Reader {
     pub fn begin(&mut self, layout: &Arc<Layout>) {
         self.finish();
         self.layout = Some(Arc::clone(layout));
-        self.lessons = 0;
+        (self.lessons, self.others) = (0, 0);
         self.refresh();
         self.primary = self.formats.first().map(Arc::clone);
     }
@@ -194,16 +196,15 @@ impl Reader {
             .formats
             .iter()
             .find(|chosen| chosen.parse(line, &mut entry));
-        let chosen = match of_log {
-            Some(chosen) => Arc::clone(chosen),
-            None => {
-                let mut usual = usual().iter();
-                let chosen = Arc::clone(usual.find(|chosen| chosen.parse(line, &mut entry))?);
-                if let Some(layout) = &self.layout {
-                    layout.add(Arc::clone(&chosen));
-                }
-                chosen
+        let chosen = if let Some(chosen) = of_log {
+            Arc::clone(chosen)
+        } else {
+            let mut usual = usual().iter();
+            let chosen = Arc::clone(usual.find(|chosen| chosen.parse(line, &mut entry))?);
+            if let Some(layout) = &self.layout {
+                layout.add(Arc::clone(&chosen));
             }
+            chosen
         };
         self.tally.begin(&chosen);
         self.tally.entry(&entry, &mut self.pairs);
@@ -215,11 +216,12 @@ impl Reader {
     /// A line of no known kind.
     fn other(&mut self, line: &[u8]) {
         self.lines += 1;
-        if line.iter().all(u8::is_ascii_whitespace) {
+        let headline = line.starts_with(b"==> ") && line.ends_with(b" <==");
+        if headline || line.iter().all(u8::is_ascii_whitespace) {
             self.blank += 1;
         } else if is_console(line) {
             self.errors.messages(line, &mut self.pairs);
-        } else if line.len() > LONGEST_KEPT || self.lessons >= MOST_LESSONS {
+        } else if line.len() > LONGEST_KEPT || !self.may_learn() {
             self.stray(line);
         } else {
             self.kept.extend_from_slice(line);
@@ -229,6 +231,13 @@ impl Reader {
                 self.learn();
             }
         }
+    }
+
+    /// Whether it is worth while to keep a line: rarely, when it often was not.
+    fn may_learn(&mut self) -> bool {
+        self.others += 1;
+        let rare = 1_u64 << (self.lessons.saturating_sub(MOST_LESSONS)).min(40);
+        self.lessons < MOST_LESSONS || (self.others / MOST_KEPT as u64).is_multiple_of(rare)
     }
 
     /// Looks for a format of the lines that were kept, and counts them.

@@ -105,10 +105,9 @@ impl InputRead {
     pub fn of(name: String, layout: &Layout, counts: &Counts) -> Self {
         let kind = match (counts.requests > 0, counts.messages > 0) {
             (true, true) => "both",
-            (true, false) => "access_log",
             (false, true) => "error_log",
             (false, false) if layout.errors_only => "error_log",
-            (false, false) => "access_log",
+            (true | false, false) => "access_log",
         };
         let format = layout.formats().first().map(|chosen| chosen.name.clone());
         Self {

@@ -41,7 +41,7 @@ pub struct Tally {
     /// Responses by status, 0 to 999.
     pub statuses: Statuses,
     /// Failures and hidden failures, by kind and the status that the client was sent.
-    pub failures: HashMap<(How, u16), u64>,
+    pub failures: Failures,
     /// Requests that failed at one upstream and succeeded at the next.
     pub saved: u64,
     /// By the minute.
@@ -57,6 +57,9 @@ pub struct Tally {
     formats: Vec<(Arc<Chosen>, u64)>,
     route: Vec<u8>,
 }
+
+/// Failures by kind and the status that the client was sent.
+pub type Failures = HashMap<(How, u16), u64>;
 
 /// Responses by status, 0 to 999.
 pub struct Statuses(pub Box<[u64; 1000]>);

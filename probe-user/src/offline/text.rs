@@ -164,7 +164,7 @@ fn failures(out: &mut String, access: &Access, understood: bool) -> fmt::Result 
         }
         0 if access.responses.is_empty() => writeln!(out, "\nno response is in it")?,
         0 if access.unparsed > 0 => {
-            writeln!(out, "\nno response failed, of those that were understood")?
+            writeln!(out, "\nno response failed, of those that were understood")?;
         }
         0 => writeln!(out, "\nno response failed")?,
         failed => writeln!(out, "\n{} failed", counted(failed, "response"))?,

@@ -170,7 +170,7 @@ impl Assigned {
         {
             self.set(at, field);
         }
-        if !self.has_request()
+        if !self.has(Field::Request)
             && let Some(at) = free(self, 0, &|column| column.most(value::is_request))
         {
             self.set(at, Field::Request);
@@ -204,25 +204,20 @@ impl Assigned {
     fn status(&self, columns: &[Column<'_>]) -> Option<usize> {
         let named = |column: &Column<'_>| column.label.has("stat") || column.label.has("code");
         let may_be = |(at, column): (usize, &Column<'_>)| {
+            let plain = column.label.is_empty() && column.all(value::is_known_status);
             let fits = column.may_be(Field::Status) && !column.some_missing();
-            (self.is_free(at) && fits && (column.label.is_empty() || named(column))).then_some(at)
+            (self.is_free(at) && fits && (plain || named(column))).then_some(at)
         };
-        let of_request = |field: &Option<Field>| {
-            matches!(
-                field,
-                Some(Field::Request | Field::RequestMethod | Field::RequestUri)
-            )
-        };
-        let first = self.0.iter().position(of_request)?;
-        let last = self.0.iter().rposition(of_request)?;
+        let place = |field| self.0.iter().position(|of| *of == Some(field));
         let all = || columns.iter().enumerate();
-        let behind = all().skip(last + 1).find_map(may_be);
-        let before = || all().take(first).filter_map(may_be).last();
-        match self.0.get(first) {
-            // Method and target apart: what is nearer.
-            Some(Some(Field::RequestMethod)) => before().or(behind),
-            _ => behind.or_else(before),
+        if let Some(request) = place(Field::Request) {
+            let behind = all().skip(request + 1).find_map(may_be);
+            return behind.or_else(|| all().take(request).filter_map(may_be).next_back());
         }
+        // Method and target apart: what is nearer.
+        let method = place(Field::RequestMethod).or_else(|| place(Field::RequestUri))?;
+        let before = all().take(method).filter_map(may_be).next_back();
+        before.or_else(|| all().skip(method + 1).find_map(may_be))
     }
 
     /// What nobody labelled and is an upstream's all the same.

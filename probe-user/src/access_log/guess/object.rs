@@ -43,13 +43,7 @@ pub fn objects<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Option<Guess> {
     if read * 2 < objects.len() {
         return None;
     }
-    // Only one mode writes `-` for an upstream that was not there.
-    let dash = |line: &&[u8]| memchr::memmem::find(line, b"\"-\"").is_some();
-    let escape = if objects.iter().any(dash) {
-        Escape::Default
-    } else {
-        Escape::Json
-    };
+    let escape = escape_of(&columns, &assigned);
     let strict: HashMap<&[u8], (Field, bool)> = names
         .iter()
         .zip(&columns)
@@ -78,6 +72,26 @@ pub fn objects<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Option<Guess> {
         shown,
         keys: Some(keys),
     })
+}
+
+/// How values are escaped: only one mode writes `-` for an upstream that was not there. A client may
+/// send a `-` in any.
+fn escape_of(columns: &[Column<'_>], assigned: &Assigned) -> Escape {
+    let all = columns.iter().zip(&assigned.0);
+    let of_upstream = |(column, field): (_, &Option<Field>)| {
+        let upstream = field.is_some_and(|field| field.variable().starts_with("upstream_"));
+        upstream.then_some(column)
+    };
+    let upstream: Vec<&Column<'_>> = all.filter_map(of_upstream).collect();
+    let is = |text: &[u8], columns: &[&Column<'_>]| {
+        columns.iter().any(|column| column.values.contains(&text))
+    };
+    let any: Vec<_> = columns.iter().collect();
+    if !is(b"", &upstream) && (is(b"-", &upstream) || is(b"-", &any)) {
+        Escape::Default
+    } else {
+        Escape::Json
+    }
 }
 
 type Columns<'a> = (Vec<Box<[u8]>>, Vec<Column<'a>>, Vec<&'a [u8]>);
@@ -154,11 +168,16 @@ fn example_format(
 }
 
 fn shown(names: &[Box<[u8]>], assigned: &Assigned) -> String {
-    let one = |(name, field): (&Box<[u8]>, &Option<Field>)| {
+    let one = |(name, field): (&[u8], &Option<Field>)| {
         let name = String::from_utf8_lossy(name).replace(char::from(SEPARATOR), ".");
         Some(format!("\"{name}\":${}", field.as_ref()?.variable()))
     };
-    let all: Vec<_> = names.iter().zip(&assigned.0).filter_map(one).collect();
+    let all: Vec<_> = names
+        .iter()
+        .map(|name| &**name)
+        .zip(&assigned.0)
+        .filter_map(one)
+        .collect();
     format!("{{{}}}", all.join(","))
 }
 

@@ -95,3 +95,30 @@ fn what_is_no_object_is_not_read() {
         assert!(objects([line.as_bytes()]).is_none(), "{line}");
     }
 }
+
+#[test]
+fn the_escape_mode_is_that_of_what_an_upstream_lacks() {
+    let line =
+        |addr, agent| format!(r#"{{"status":"500","upstream_addr":"{addr}","agent":"{agent}"}}"#);
+    for (addr, agent, escape) in [
+        ("-", "x", Escape::Default),
+        ("", "x", Escape::Json),
+        ("", "-", Escape::Json),
+        ("10.0.0.1:80", "-", Escape::Default),
+    ] {
+        let line = line(addr, agent);
+        let guess = objects([line.as_bytes()]).expect("a format");
+        assert_eq!(guess.format.escape(), escape, "{addr} {agent}");
+    }
+    assert!(objects([&br#"{"request":"x"}"#[..]]).is_none());
+}
+
+#[test]
+fn a_size_or_a_port_is_no_status() {
+    let line = r#"443 [22/Nov/2026:10:00:01 +0000] a.test GET /a 200 512 uri="/a""#;
+    let guess = texts(bytes(&[line; 3]), 2).expect("a guess");
+    assert_eq!(read(&guess, line).expect("fits")[0], "200");
+    let line = r#"[22/Nov/2026:10:00:01 +0000] "GET /a HTTP/1.1" 200 500 uri="/a""#;
+    let guess = texts(bytes(&[line; 3]), 2).expect("a guess");
+    assert_eq!(read(&guess, line).expect("fits")[0], "200");
+}

@@ -25,11 +25,11 @@ pub fn texts<'a>(lines: impl IntoIterator<Item = &'a [u8]>, least: usize) -> Opt
     }
     // Of equals the first.
     groups.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let groups = groups
+    let mut groups = groups
         .into_iter()
         .filter(|(_, count)| *count >= least)
         .take(4);
-    groups.filter_map(|(one, _)| of_group(one, &lines)).next()
+    groups.find_map(|(one, _)| of_group(one, &lines))
 }
 
 fn of_group(one: &Tokens<'_>, lines: &[Tokens<'_>]) -> Option<Guess> {
@@ -37,10 +37,10 @@ fn of_group(one: &Tokens<'_>, lines: &[Tokens<'_>]) -> Option<Guess> {
     let values = |at: usize| {
         group
             .iter()
-            .filter_map(move |line| Some(line.tokens.get(at)?.value))
+            .filter_map(move |line| Some(line.values.get(at)?.value))
     };
     let columns: Vec<Column<'_>> = one
-        .tokens
+        .values
         .iter()
         .enumerate()
         .map(|(at, token)| Column {
@@ -62,7 +62,7 @@ fn of_group(one: &Tokens<'_>, lines: &[Tokens<'_>]) -> Option<Guess> {
         return None;
     }
     let parts: Vec<_> = one
-        .tokens
+        .values
         .iter()
         .zip(&columns)
         .zip(&assigned.0)
@@ -91,6 +91,6 @@ fn reads_the_same(format: &Format, line: &Tokens<'_>, assigned: &Assigned) -> bo
     if !format.parse(line.line, &mut entry) {
         return false;
     }
-    let mut values = line.tokens.iter().zip(&assigned.0);
+    let mut values = line.values.iter().zip(&assigned.0);
     values.all(|(token, field)| field.is_none_or(|field| entry.get(field) == Some(token.value)))
 }

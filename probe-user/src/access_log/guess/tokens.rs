@@ -18,7 +18,7 @@ pub(super) struct Token<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tokens<'a> {
     pub line: &'a [u8],
-    pub tokens: Vec<Token<'a>>,
+    pub values: Vec<Token<'a>>,
     pub after: &'a [u8],
 }
 
@@ -44,7 +44,7 @@ impl<'a> Tokens<'a> {
         let after = line.get(cutter.begun..)?;
         Some(Self {
             line,
-            tokens: cutter.tokens,
+            values: cutter.tokens,
             after,
         })
     }
@@ -52,11 +52,11 @@ impl<'a> Tokens<'a> {
     /// Whether another line has the same between its values.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         self.after == other.after
-            && self.tokens.len() == other.tokens.len()
+            && self.values.len() == other.values.len()
             && self
-                .tokens
+                .values
                 .iter()
-                .zip(&other.tokens)
+                .zip(&other.values)
                 .all(|(one, other)| one.before == other.before)
     }
 }
@@ -257,7 +257,7 @@ mod tests {
         let tokens = Tokens::of(line.as_bytes()).expect("tokens");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         tokens
-            .tokens
+            .values
             .iter()
             .map(|token| text(token.value))
             .collect()

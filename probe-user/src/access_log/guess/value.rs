@@ -17,6 +17,34 @@ pub(super) fn is_status(value: &[u8]) -> bool {
     )
 }
 
+/// Whether it is a status that somebody gave a meaning: a number that nobody labelled may be a size or
+/// a port.
+pub(super) fn is_known_status(value: &[u8]) -> bool {
+    let number = time::number(value).filter(|_| value.len() == 3);
+    matches!(
+        number,
+        Some(
+            0
+            | 9
+            | 100..=103
+            | 200..=208
+            | 226
+            | 300..=308
+            | 400..=418
+            | 421..=426
+            | 428
+            | 429
+            | 431
+            | 444
+            | 451
+            | 494..=511
+            | 520..=530
+            | 598
+            | 599,
+        )
+    )
+}
+
 /// Whether it is a status, or a status for each attempt.
 pub(super) fn is_statuses(value: &[u8]) -> bool {
     each(value, is_status)

@@ -74,7 +74,7 @@ fn of(files: &[(&str, &str)]) -> Vec<(String, Result<String, io::ErrorKind>)> {
 #[test]
 fn files_of_a_tar_are_read_in_their_order() {
     let long = "n".repeat(200);
-    let pax = format!("19 path=by/pax.log\n");
+    let pax = "19 path=by/pax.log\n";
     let tar = [
         tar_file("logs/", b'5', b""),
         tar_file("logs/a.log", b'0', b"one\n"),

@@ -56,9 +56,9 @@ impl Prefix {
             let sure = if core.is(inner) {
                 is_known || !core.is_access(inner)
             } else {
-                let tried = is_known && tries > 0;
-                tries -= u8::from(tried);
-                tried && nested()
+                let may_try = is_known && tries > 0;
+                tries -= u8::from(may_try);
+                may_try && nested()
             };
             sure.then(|| Self::new(maker, before)).flatten()
         })
@@ -74,7 +74,7 @@ impl Prefix {
         } else {
             (words - 1, last_word(before))
         };
-        let marks = tail.iter().filter(|byte| **byte == mark).count();
+        let marks = memchr::memchr_iter(mark, tail).count();
         let prefix = Self {
             maker,
             words,
