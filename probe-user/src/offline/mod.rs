@@ -288,3 +288,6 @@ impl Counts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,20 +20,20 @@ impl Column<'_> {
         let mut there = self
             .values
             .iter()
-            .filter(|value| !value::is_missing(value))
+            .filter(|value| !value::is_nothing(value))
             .peekable();
         there.peek().is_some() && there.all(|value| is(value))
     }
 
     /// Whether most that are there look so.
     fn most(&self, is: impl Fn(&[u8]) -> bool) -> bool {
-        let there = || self.values.iter().filter(|value| !value::is_missing(value));
+        let there = || self.values.iter().filter(|value| !value::is_nothing(value));
         let count = there().filter(|value| is(value)).count();
         count > 0 && count * 2 >= there().count()
     }
 
     fn nothing_there(&self) -> bool {
-        self.values.iter().all(|value| value::is_missing(value))
+        self.values.iter().all(|value| value::is_nothing(value))
     }
 
     fn some_missing(&self) -> bool {

@@ -175,10 +175,22 @@ impl<'a> Cutter<'a> {
 
     fn bare(&mut self, start: usize) -> Option<()> {
         let text = self.rest(start);
-        let word = word(text);
+        let mut word = word(text);
         let mut from = 0;
         let mut name: &[u8] = b"";
-        if let Some(end) = label(text.get(..word)?, b"=") {
+        let ends_with_colon = label(text.get(..word)?, b":").filter(|end| end + 1 == word);
+        if let Some(end) = ends_with_colon.filter(|_| text.get(word) == Some(&b' ')) {
+            // `status: 200`
+            (name, from) = (text.get(..end)?, word + 1);
+            word = from + self::word(text.get(from..)?);
+            if text.get(from) == Some(&b'"') {
+                return self.quoted(start + from, name);
+            }
+            if from == word || text.get(from) == Some(&b'[') {
+                (name, from, word) = (b"", 0, end + 1);
+            }
+        }
+        if let Some(end) = label(text.get(from..word)?, b"=").filter(|_| from == 0) {
             (name, from) = (text.get(..end)?, end + 1);
             if text.get(from) == Some(&b'"') {
                 return self.quoted(start + from, name);
@@ -280,6 +292,10 @@ mod tests {
             (
                 r#"rt=0.1 us="502, 200" [Client 192.0.2.1] [a]"#,
                 &["0.1", "502, 200", "192.0.2.1", "a"],
+            ),
+            (
+                r#"| status: 200 | a: "b c" | x: [d]"#,
+                &["200", "b c", "x:", "d"],
             ),
             ("502 : 200 a.test, 404", &["502 : 200", "a.test, 404"]),
             (

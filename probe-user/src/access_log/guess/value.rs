@@ -9,6 +9,11 @@ pub(super) fn is_missing(value: &[u8]) -> bool {
     matches!(value, b"" | b"-" | b"null")
 }
 
+/// Whether it stands for nothing, or for nothing of each attempt.
+pub(super) fn is_nothing(value: &[u8]) -> bool {
+    is_missing(value) || Attempts::of(value).all(|attempt| is_missing(attempt.value))
+}
+
 /// Whether nginx may have sent it as a status.
 pub(super) fn is_status(value: &[u8]) -> bool {
     matches!(

@@ -72,6 +72,9 @@ fn said(from: &mut impl Read, size: u64, padding: u64) -> io::Result<Vec<u8>> {
     }
     let mut bytes = Vec::new();
     from.take(size + padding).read_to_end(&mut bytes)?;
+    if (bytes.len() as u64) < size {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     bytes.truncate(usize::try_from(size).unwrap_or(0));
     Ok(bytes)
 }
