@@ -167,7 +167,15 @@ fn failures(out: &mut String, access: &Access, understood: bool) -> fmt::Result 
             writeln!(out, "\nno response failed, of those that were understood")?;
         }
         0 => writeln!(out, "\nno response failed")?,
-        failed => writeln!(out, "\n{} failed", counted(failed, "response"))?,
+        failed => {
+            let sure = access.formats.iter().all(|(_, how)| *how != "guessed");
+            let hedge = if sure {
+                ""
+            } else {
+                ", if the format was guessed right"
+            };
+            writeln!(out, "\n{} failed{hedge}", counted(failed, "response"))?;
+        }
     }
     for kind in &access.failures {
         let statuses = statuses(&kind.statuses);
