@@ -45,8 +45,8 @@ impl Layout {
                 .take(SAMPLE)
         };
         let core = Core::new(given.map(|given| &*given.format));
-        let outer: Vec<_> = lines(&clean).take(LOOKED_AT * 2).collect();
-        let layers = Layers::of(&outer, &core);
+        let outer: Vec<_> = lines(&clean).collect();
+        let layers = Layers::of(&spread(&outer, LOOKED_AT * 2), &core);
         let mut inner = Vec::new();
         let text = if layers.is_empty() {
             &clean
@@ -202,9 +202,8 @@ fn found(lines: &[&[u8]], given: Option<&Chosen>) -> Vec<Chosen> {
     }
     let mut formats = Vec::new();
     while formats.len() < MOST_FORMATS {
-        let sample: Vec<_> = rest.iter().copied().take(LOOKED_AT).collect();
         let least = if lines.len() < 3 { 1 } else { 2 };
-        let Some(chosen) = best(&sample, least) else {
+        let Some(chosen) = best(&spread(&rest, LOOKED_AT), least) else {
             break;
         };
         let before = rest.len();
@@ -217,8 +216,14 @@ fn found(lines: &[&[u8]], given: Option<&Chosen>) -> Vec<Chosen> {
     formats
 }
 
-/// The format that most of these lines are in, if at least a tenth of them is. A format that is guessed
-/// takes `least` lines that look alike.
+/// At most so many of the lines, from all of them: what comes first may be a banner.
+fn spread<'a>(lines: &[&'a [u8]], most: usize) -> Vec<&'a [u8]> {
+    let step = lines.len().div_ceil(most).max(1);
+    lines.iter().copied().step_by(step).collect()
+}
+
+/// The format that most of these lines are in. A format that is guessed takes `least` lines that look
+/// alike.
 fn best(lines: &[&[u8]], least: usize) -> Option<Chosen> {
     let mut entry = Entry::default();
     let mut fit = |chosen: &Chosen| {
@@ -262,6 +267,5 @@ fn best(lines: &[&[u8]], least: usize) -> Option<Chosen> {
         (None, Some((fits, guess))) => (fits, guess),
         (None, None) => return None,
     };
-    (fits * 10 >= lines.len() && (fits >= least || fits > 0 && chosen.shown.is_none()))
-        .then_some(chosen)
+    (fits >= least || chosen.shown.is_none()).then_some(chosen)
 }
