@@ -4,7 +4,7 @@
 //! each a few bytes are kept, and not more of them than [`MOST`].
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     hash::{DefaultHasher, Hash as _, Hasher as _},
 };
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Failures, and messages, that a thread keeps.
-pub const MOST: usize = 50_000;
+pub const MOST: usize = 20_000;
 /// Seconds that a message may be older than the line of its request; nginx writes the line when the
 /// last byte is sent.
 const BEFORE: i64 = 2;
@@ -23,6 +23,10 @@ const BEFORE: i64 = 2;
 const AFTER: i64 = 1;
 /// Zones differ by a multiple of this many seconds.
 const QUARTER: i64 = 900;
+/// The farthest zone from UTC, in these.
+const MOST_QUARTERS: i64 = 14 * 4;
+/// Failures, and messages about each of them, that tell how far apart the clocks are.
+const LOOKED_AT: usize = 200;
 
 /// A failure whose cause the access log does not tell.
 #[derive(Clone, Copy, Debug)]
@@ -126,43 +130,44 @@ impl Pairs {
         if self.messages.is_empty() {
             return explained;
         }
+        // Those of one request stand together, in the order of time.
+        self.messages
+            .sort_by_key(|message| (message.request, message.second));
+        let messages = &self.messages;
+        let ahead = ahead(&self.failures, messages);
+        for failure in self.failures.iter_mut().filter(|failure| !failure.on_wall) {
+            failure.second -= ahead;
+        }
         self.failures
             .sort_by_key(|failure| (failure.second, failure.request));
-        self.messages.sort_by_key(|message| message.second);
-        let mut by_request: HashMap<u64, Vec<(Message, bool)>> = HashMap::new();
-        for message in self.messages {
-            by_request
-                .entry(message.request)
-                .or_default()
-                .push((message, false));
-        }
+        let mut used = vec![false; messages.len()];
         for failure in &self.failures {
-            let Some(messages) = by_request.get_mut(&failure.request) else {
-                continue;
-            };
-            let free = messages
-                .iter()
-                .enumerate()
-                .filter(|(_, (message, used))| !used && failure.may_be(message));
-            // Of several about one request the last one tells what became of it.
-            let Some((at, found)) = free
-                .min_by_key(|(at, (message, _))| {
-                    (failure.distance(message), std::cmp::Reverse(*at))
+            let oldest = failure.second - BEFORE - failure.took;
+            let from = from(messages, failure.request, oldest);
+            let of_request = || {
+                let all = messages.iter().enumerate().skip(from);
+                all.take_while(|(_, message)| {
+                    message.request == failure.request && message.second <= failure.second + AFTER
                 })
-                .map(|(at, (message, _))| (at, *message))
-            else {
+            };
+            let free = of_request()
+                .filter(|(at, message)| used.get(*at) == Some(&false) && failure.may_be(message));
+            // Of several about one request the last one tells what became of it.
+            let nearest = free
+                .min_by_key(|(at, message)| (failure.distance(message), std::cmp::Reverse(*at)));
+            let Some((_, found)) = nearest else {
                 continue;
             };
             let same = |message: &Message| {
-                message.connection == found.connection
-                    && message.process == found.process
-                    && failure.is_near(message)
+                message.connection == found.connection && message.process == found.process
             };
-            for (message, used) in messages.iter_mut() {
-                *used |= same(message);
-            }
-            if let Some(place) = messages.get_mut(at) {
-                place.1 = true;
+            for (at, message) in of_request() {
+                if same(message)
+                    && failure.is_near(message)
+                    && let Some(used) = used.get_mut(at)
+                {
+                    *used = true;
+                }
             }
             let key = (failure.how, failure.status, found.class.name);
             explained.entry(key).or_insert((found.class, 0)).1 += 1;
@@ -172,27 +177,12 @@ impl Pairs {
 }
 
 impl Failure {
-    /// Seconds from a message to the failure; with clocks of different zones, within a quarter of an
-    /// hour.
-    fn since(&self, message: &Message) -> i64 {
-        let since = self.second - message.second;
-        if self.on_wall {
-            return since;
-        }
-        let since = since.rem_euclid(QUARTER);
-        if since > QUARTER / 2 {
-            since - QUARTER
-        } else {
-            since
-        }
-    }
-
     fn distance(&self, message: &Message) -> i64 {
-        self.since(message).abs()
+        (self.second - message.second).abs()
     }
 
     fn is_near(&self, message: &Message) -> bool {
-        (-AFTER..=BEFORE + self.took).contains(&self.since(message))
+        (-AFTER..=BEFORE + self.took).contains(&(self.second - message.second))
     }
 
     /// Whether a message may be about this one.
@@ -204,6 +194,34 @@ impl Failure {
         };
         client && answer && self.is_near(message)
     }
+}
+
+/// The first message about a request that is not older than this.
+fn from(messages: &[Message], request: u64, oldest: i64) -> usize {
+    messages.partition_point(|message| (message.request, message.second) < (request, oldest))
+}
+
+/// How many seconds the clock of failures that do not tell their zone is ahead of that of the
+/// messages: what most of the first ones say.
+fn ahead(failures: &[Failure], messages: &[Message]) -> i64 {
+    let mut votes: BTreeMap<i64, u64> = BTreeMap::new();
+    let others = failures.iter().filter(|failure| !failure.on_wall);
+    for failure in others.take(LOOKED_AT) {
+        let first = from(messages, failure.request, i64::MIN);
+        let of_request = messages.iter().skip(first).take(LOOKED_AT);
+        for message in of_request.take_while(|message| message.request == failure.request) {
+            let seconds = failure.second - message.second;
+            let quarters = (seconds + QUARTER / 2).div_euclid(QUARTER);
+            let rest = seconds - quarters * QUARTER;
+            if quarters.abs() <= MOST_QUARTERS && (-AFTER..=BEFORE).contains(&rest) {
+                *votes.entry(quarters).or_default() += 1;
+            }
+        }
+    }
+    let most = votes
+        .iter()
+        .max_by_key(|(quarters, votes)| (**votes, -quarters.abs()));
+    most.map_or(0, |(quarters, _)| quarters * QUARTER)
 }
 
 /// The request of a line, as far as it has one.
@@ -245,4 +263,61 @@ fn hash(text: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     hasher.finish().max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{error_log::Parsed, offline::formats::given};
+
+    /// `count` failures and messages of each of some seconds, all about one request.
+    fn pairs(format: &str, time: impl Fn(usize) -> String, seconds: usize, count: usize) -> Pairs {
+        let chosen = given(format).expect("a format");
+        let mut pairs = Pairs::default();
+        for n in 0..seconds * count {
+            let line = format!("{} \"GET /a HTTP/1.1\" 502", time(n % seconds));
+            let mut entry = Entry::default();
+            assert!(chosen.parse(line.as_bytes(), &mut entry), "{line}");
+            pairs.failure(&entry, 502, How::Untold);
+            let clock = format!("{:02}:{:02}", n % seconds / 60, n % seconds % 60);
+            let line = format!(
+                "2026/11/22 12:{clock} [error] 1#1: *{n} no live upstreams while connecting to \
+                 upstream, client: 192.0.2.1, server: x, request: \"GET /a HTTP/1.1\", host: \"x\""
+            );
+            pairs.message(&Parsed::of(line.as_bytes()).line().expect("a line"));
+        }
+        pairs
+    }
+
+    #[test]
+    fn a_message_explains_one_failure_whatever_the_zone() {
+        let local = |n: usize| format!("[22/Nov/2026:12:{:02}:{:02} +0330]", n / 60, n % 60);
+        let msec = |n: usize| format!("{}.500", 1_795_341_600 + n);
+        for (pairs, count) in [
+            (
+                pairs("[$time_local] \"$request\" $status", local, 100, 3),
+                300,
+            ),
+            (pairs("$msec \"$request\" $status", msec, 100, 3), 300),
+        ] {
+            let explained = pairs.explained();
+            let key = (How::Untold, 502, "no_live_upstreams");
+            assert_eq!(explained.get(&key).map(|(_, count)| *count), Some(count));
+        }
+    }
+
+    #[test]
+    fn many_of_one_request_cost_little() {
+        let msec = |n: usize| format!("{}.500", 1_795_341_600 + n);
+        let pairs = pairs("$msec \"$request\" $status", msec, 3000, 7);
+        assert_eq!(pairs.left_out, 2000);
+        assert_eq!(
+            pairs
+                .explained()
+                .values()
+                .map(|(_, count)| count)
+                .sum::<u64>(),
+            20_000
+        );
+    }
 }
