@@ -54,6 +54,11 @@ impl Report {
             all.errors.merge(reader.errors);
             all.pairs.merge(reader.pairs);
         }
+        // Which thread was first is no order.
+        all.tally.order_formats(|name| {
+            let of = |input: &InputRead| input.format.as_deref() == Some(name);
+            inputs.iter().position(of).unwrap_or(inputs.len())
+        });
         let left_out = all.pairs.left_out;
         let explained = all.pairs.explained();
         let access = (all.tally.lines > 0).then(|| Access::of(all.tally, &explained, left_out));

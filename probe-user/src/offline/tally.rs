@@ -104,6 +104,13 @@ impl Tally {
         }
     }
 
+    /// Puts the formats in an order by their names; of equals the more frequent comes first.
+    pub fn order_formats(&mut self, place: impl Fn(&str) -> usize) {
+        self.close();
+        self.formats
+            .sort_by_key(|(format, count)| (place(&format.name), std::cmp::Reverse(*count)));
+    }
+
     /// The formats that lines were in, and how many.
     #[must_use]
     pub fn formats(&mut self) -> &[(Arc<Chosen>, u64)] {

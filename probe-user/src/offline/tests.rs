@@ -8,7 +8,7 @@ use super::{feed::Take as _, layout::Layout, reader::Reader};
 
 const ACCESS: &str =
     r#"192.0.2.1 - - [22/Nov/2026:10:00:01 +0000] "GET /a HTTP/1.1" 502 5 "-" "x""#;
-const ERROR: &str = r#"2026/11/22 10:00:01 [error] 1#1: *1 lua entry thread aborted: x"#;
+const ERROR: &str = "2026/11/22 10:00:01 [error] 1#1: *1 lua entry thread aborted: x";
 const OBJECT: &str = r#"{"time":"2026-11-22T10:00:01+00:00","status":500,"path":"/a"}"#;
 
 fn line() -> impl Strategy<Value = Vec<u8>> {
