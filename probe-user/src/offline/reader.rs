@@ -133,6 +133,11 @@ impl Reader {
     fn run(&mut self, run: &[u8], counts: &mut Vec<(Arc<Chosen>, u64)>) {
         let odd = memchr::memchr2(b'\r', 0, run).is_some() || run.starts_with(BOM);
         let clean = if odd { cleaned(run) } else { Vec::new() };
+        // A last line of nothing but these is gone.
+        if odd && run.last() != Some(&b'\n') && clean.last().is_none_or(|byte| *byte == b'\n') {
+            self.lines += 1;
+            self.blank += 1;
+        }
         let run = if odd { &clean } else { run };
         // Where a row of messages began, and the last of these; whether that may go on.
         let mut messages: Option<usize> = None;
