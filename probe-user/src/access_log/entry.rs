@@ -70,16 +70,39 @@ impl<'line> Entry<'line> {
     /// millisecond, else of `$time_iso8601` or `$time_local` to the second.
     #[must_use]
     pub fn time(&self) -> Option<i64> {
-        let msec = || time::decimal(self.get(Field::Msec)?);
-        let iso8601 = || time::iso8601(self.get(Field::TimeIso8601)?);
+        let msec = || {
+            let text = self.get(Field::Msec)?;
+            time::decimal(text).or_else(|| time::epoch(text))
+        };
+        let iso8601 = || {
+            let text = self.get(Field::TimeIso8601)?;
+            time::iso8601(text).or_else(|| time::iso8601_of_others(text))
+        };
         let local = || time::local(self.get(Field::TimeLocal)?);
         msec().or_else(iso8601).or_else(local)
+    }
+
+    /// How far the clock of [`Entry::time`] was ahead of UTC, in seconds; none where the line's time
+    /// is written without a zone, or by something that may not share nginx's.
+    #[must_use]
+    pub fn utc_offset(&self) -> Option<i64> {
+        let text = self
+            .get(Field::TimeLocal)
+            .or_else(|| self.get(Field::TimeIso8601))?;
+        time::offset(text)
+    }
+
+    /// How the values of this line are escaped.
+    #[must_use]
+    pub fn escape(&self) -> Escape {
+        self.escape
     }
 
     /// `$request_time` in microseconds, to the millisecond.
     #[must_use]
     pub fn request_time(&self) -> Option<i64> {
-        time::decimal(self.get(Field::RequestTime)?)
+        let text = self.get(Field::RequestTime)?;
+        time::decimal(text).or_else(|| time::length_of_others(text))
     }
 
     /// `$connection`: its number, which appears as `*N` in the error log.
@@ -149,6 +172,12 @@ impl<'line> Entry<'line> {
             .or_else(|| self.present(Field::RequestUri))
             .or_else(|| self.present(Field::Uri))?;
         Some(request::path(target)).filter(|path| !path.is_empty())
+    }
+
+    /// Adds a field that the line has, whatever its format.
+    pub(super) fn add(&mut self, field: Field, start: usize, end: usize) {
+        self.given |= 1 << field.slot();
+        self.set(field.slot(), start, end);
     }
 
     #[inline]

@@ -94,6 +94,39 @@ impl Field {
         Self::UpstreamCacheStatus,
     ];
 
+    /// The name of its variable, the first where there are two.
+    #[must_use]
+    pub fn variable(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::UpstreamStatus => "upstream_status",
+            Self::UpstreamAddr => "upstream_addr",
+            Self::UpstreamResponseTime => "upstream_response_time",
+            Self::UpstreamConnectTime => "upstream_connect_time",
+            Self::UpstreamHeaderTime => "upstream_header_time",
+            Self::RequestTime => "request_time",
+            Self::Request => "request",
+            Self::RequestMethod => "request_method",
+            Self::Uri => "uri",
+            Self::RequestUri => "request_uri",
+            Self::RemoteAddr => "remote_addr",
+            Self::RemotePort => "remote_port",
+            Self::RemoteUser => "remote_user",
+            Self::TimeLocal => "time_local",
+            Self::TimeIso8601 => "time_iso8601",
+            Self::Msec => "msec",
+            Self::Connection => "connection",
+            Self::Pid => "pid",
+            Self::ServerName => "server_name",
+            Self::Host => "host",
+            Self::HttpHost => "http_host",
+            Self::RequestId => "request_id",
+            Self::BodyBytesSent => "body_bytes_sent",
+            Self::Referer => "http_referer",
+            Self::UserAgent => "http_user_agent",
+        }
+    }
+
     /// The position of its value in an entry: below [`SLOTS`].
     pub(super) fn slot(self) -> u8 {
         self as u8
@@ -106,10 +139,24 @@ pub(super) const SLOTS: usize = 32;
 /// Where values go that nobody asks for.
 pub(super) const NO_SLOT: u8 = 31;
 
+/// Stands before the name of a variable of which only the field is known, and not how its values are
+/// written. No name of nginx's holds it.
+pub(super) const LOOSE: u8 = b'*';
+/// The same for a time in ISO 8601.
+pub(super) const OTHERS: u8 = b'~';
+/// The same for what is a list of addresses or names.
+pub(super) const FORWARDED: u8 = b'+';
+
 /// The field that a variable is, if any, and what nginx writes for it.
 pub(super) fn variable(name: &[u8]) -> (Option<Field>, Grammar) {
     use Field as F;
     use Grammar as G;
+    match name.split_first() {
+        Some((&LOOSE, name)) => return (variable(name).0, G::Text),
+        Some((&OTHERS, name)) => return (variable(name).0, G::TimeOfOthers),
+        Some((&FORWARDED, name)) => return (variable(name).0, G::List(Element::Forwarder)),
+        _ => {}
+    }
     let (field, grammar) = match name {
         // Written by the log module itself, and never missing.
         b"status" => (F::Status, G::Status),
@@ -165,5 +212,14 @@ mod tests {
             assert_eq!(usize::from(field.slot()), at);
         }
         assert!(Field::ALL.len() < usize::from(NO_SLOT));
+    }
+
+    #[test]
+    fn each_field_has_the_name_of_its_variable() {
+        for field in Field::ALL {
+            assert_eq!(variable(field.variable().as_bytes()).0, Some(field));
+            let loose = format!("*{}", field.variable());
+            assert_eq!(variable(loose.as_bytes()), (Some(field), Grammar::Text));
+        }
     }
 }

@@ -117,6 +117,11 @@ impl Format {
         Ok(Compiler::new(escape).compile(&pieces(kept)?))
     }
 
+    /// Compiles pieces that were made of a log's own lines.
+    pub(super) fn of_pieces(pieces: &[Piece<'_>], escape: Escape) -> Self {
+        Compiler::new(escape).compile(pieces)
+    }
+
     /// How its values are escaped.
     #[must_use]
     pub fn escape(&self) -> Escape {
@@ -257,7 +262,9 @@ impl Compiler {
         let anchor = anchor(literal, self.escape);
         let end = match (grammar, anchor) {
             // Between quotes the end is certain, and a peer may be named in any way.
-            (Grammar::Text | Grammar::List(Element::Peer), Some(anchor)) => anchor,
+            (Grammar::Text | Grammar::List(Element::Peer | Element::Forwarder), Some(anchor)) => {
+                anchor
+            }
             (Grammar::Text, None) if last => End::Rest,
             (Grammar::Text, None) => End::Search,
             (Grammar::Address, _) if literal.first().is_some_and(|&byte| of_address(byte)) => {
@@ -310,7 +317,9 @@ fn ends_by_itself(head: &[u8], steps: &[Step]) -> bool {
     one_line(head)
         && steps.iter().rev().all(|step| {
             let ends = match step.end {
-                End::Typed(grammar) => grammar != Grammar::List(Element::Peer),
+                End::Typed(grammar) => {
+                    !matches!(grammar, Grammar::List(Element::Peer | Element::Forwarder))
+                }
                 End::Before(..) | End::BeforeQuote(_) => true,
                 End::Search => !typed_only,
                 End::List(_) | End::Address | End::Rest => false,

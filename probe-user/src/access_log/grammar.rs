@@ -19,6 +19,8 @@ pub(super) enum Grammar {
     TimeLocal,
     /// `2026-11-22T16:01:50+00:00`
     TimeIso8601,
+    /// The same as something else than nginx writes it: `2026-11-22 16:01:50.123Z`
+    TimeOfOthers,
     /// An IPv4 or IPv6 address, or `unix:`.
     Address,
     /// 32 hexadecimal digits, or what stands for a missing value.
@@ -40,6 +42,8 @@ pub(super) enum Element {
     Decimal,
     /// An address with its port, a Unix socket, the name of an upstream, or nothing.
     Peer,
+    /// An address or a name, as forwarders list them.
+    Forwarder,
 }
 
 /// The most digits of a number: those of the largest `u64`.
@@ -85,6 +89,7 @@ impl Grammar {
             Self::Decimal => decimal(line, at),
             Self::TimeLocal => TIME_LOCAL.end(line, at),
             Self::TimeIso8601 => TIME_ISO8601.end(line, at),
+            Self::TimeOfOthers => time_of_others(line, at),
             Self::Address => address(line, at),
             Self::Hex => hex(line, at).or_else(|| missing(line, at, dash)),
             Self::List(element) => element.list(line, at, literal, dash, work),
@@ -166,6 +171,22 @@ fn hex(line: &[u8], at: usize) -> Option<usize> {
     all.then_some(at + 32)
 }
 
+/// The longest run of bytes that a time in ISO 8601 is made of.
+#[inline(never)]
+fn time_of_others(line: &[u8], at: usize) -> Option<usize> {
+    let rest = line.get(at..)?;
+    let date_time = rest.first_chunk::<19>()?;
+    let date_time = date_time.iter().enumerate().all(|(at, byte)| match at {
+        4 | 7 => *byte == b'-',
+        10 => matches!(byte, b'T' | b' '),
+        13 | 16 => *byte == b':',
+        _ => byte.is_ascii_digit(),
+    });
+    let more = |byte: &&u8| byte.is_ascii_digit() || b".,:+-Zz".contains(byte);
+    let behind = rest.get(19..)?.iter().take(20).take_while(more).count();
+    date_time.then_some(at + 19 + behind)
+}
+
 /// What nginx writes between attempts, and between those before and after an internal redirect.
 pub(super) const SEPARATORS: [&[u8]; 2] = [b", ", b" : "];
 
@@ -174,7 +195,8 @@ impl Element {
     pub(super) fn resembles(self, other: Grammar) -> bool {
         match (self, other) {
             (_, Grammar::Text | Grammar::Hex | Grammar::Address) => true,
-            (Self::Peer, _) | (_, Grammar::List(Self::Peer)) => false,
+            (Self::Peer | Self::Forwarder, _)
+            | (_, Grammar::List(Self::Peer | Self::Forwarder)) => false,
             (Self::Decimal, other) => matches!(
                 other,
                 Grammar::List(Self::Decimal | Self::Number | Self::Status) | Grammar::Decimal
@@ -190,7 +212,9 @@ impl Element {
             return false;
         };
         match self {
-            Self::Peer => first.is_ascii_alphanumeric() || b".:/_-\\[]".contains(&first),
+            Self::Peer | Self::Forwarder => {
+                first.is_ascii_alphanumeric() || b".:/_-\\[]".contains(&first)
+            }
             Self::Status | Self::Number => first == b'-' || first.is_ascii_digit(),
             Self::Decimal => first == b'-',
         }
@@ -205,6 +229,7 @@ impl Element {
                 Self::Number => whole(number(text, 0)),
                 Self::Decimal => whole(decimal(text, 0)),
                 Self::Peer => is_peer(text),
+                Self::Forwarder => !text.is_empty() && element_run(text, 0) == text.len(),
             }
     }
 
@@ -266,6 +291,9 @@ impl Element {
             Self::Number => number(line, at),
             Self::Decimal => decimal(line, at),
             Self::Peer => peer(line, at, literal),
+            Self::Forwarder => Some(element_run(line, at))
+                .filter(|count| *count > 0)
+                .map(|count| at + count),
         }
     }
 }

@@ -52,6 +52,137 @@ pub(super) fn decimal(text: &[u8]) -> Option<i64> {
     seconds.checked_mul(1_000_000)?.checked_add(millis * 1000)
 }
 
+/// How far a `$time_local` or `$time_iso8601` was ahead of UTC, in seconds.
+pub(super) fn offset(text: &[u8]) -> Option<i64> {
+    let local = TIME_LOCAL.end(text, 0) == Some(text.len());
+    let iso8601 = TIME_ISO8601.end(text, 0) == Some(text.len());
+    let (sign, hours, minutes) = match (local, iso8601) {
+        (true, _) => (text.get(21)?, two(text, 22)?, two(text, 24)?),
+        (_, true) => (text.get(19)?, two(text, 20)?, two(text, 23)?),
+        _ => return None,
+    };
+    let seconds = hours * 3600 + minutes * 60;
+    Some(if *sign == b'-' { -seconds } else { seconds })
+}
+
+/// Microseconds since 1970-01-01 UTC of a time in ISO 8601 that nginx did not write itself: `Z` or an
+/// offset without its colon, a fraction, a space in place of the `T`.
+pub(super) fn iso8601_of_others(text: &[u8]) -> Option<i64> {
+    let (date_time, rest) = text.split_first_chunk::<19>()?;
+    let [
+        _,
+        _,
+        _,
+        _,
+        b'-',
+        _,
+        _,
+        b'-',
+        _,
+        _,
+        b'T' | b' ',
+        _,
+        _,
+        b':',
+        _,
+        _,
+        b':',
+        _,
+        _,
+    ] = date_time
+    else {
+        return None;
+    };
+    let date = (
+        two(date_time, 0)? * 100 + two(date_time, 2)?,
+        two(date_time, 5)?,
+        two(date_time, 8)?,
+    );
+    let clock = (
+        two(date_time, 11)?,
+        two(date_time, 14)?,
+        two(date_time, 17)?,
+    );
+    let (fraction, zone) = match rest.split_first() {
+        Some((b'.' | b',', rest)) => {
+            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            rest.split_at_checked(digits).filter(|_| digits > 0)?
+        }
+        _ => (&b""[..], rest),
+    };
+    let (sign, zone) = match zone {
+        b"" | b"Z" | b"z" => (b'+', (0, 0)),
+        [sign @ (b'+' | b'-'), zone @ ..] => {
+            let minutes = zone.strip_prefix(b":").unwrap_or(zone.get(2..)?);
+            let minutes = minutes.strip_prefix(b":").unwrap_or(minutes);
+            let minutes = if minutes.is_empty() {
+                0
+            } else {
+                two(minutes, 0)?
+            };
+            (*sign, (two(zone, 0)?, minutes))
+        }
+        _ => return None,
+    };
+    Some(micros(date, clock, sign, zone)? + micros_of_fraction(fraction)?)
+}
+
+/// Microseconds since 1970-01-01 UTC of a number of seconds with or without a fraction, or of
+/// milliseconds, microseconds or nanoseconds: a time after 2001 tells by its digits which.
+pub(super) fn epoch(text: &[u8]) -> Option<i64> {
+    let (whole, fraction) = match memchr::memchr(b'.', text) {
+        Some(point) => (text.get(..point)?, text.get(point + 1..)?),
+        None => (text, &b""[..]),
+    };
+    let number = i64::try_from(number(whole)?).ok()?;
+    match whole.len() {
+        10 => number
+            .checked_mul(1_000_000)?
+            .checked_add(micros_of_fraction(fraction)?),
+        13 => number.checked_mul(1000),
+        16 => Some(number),
+        19 => Some(number / 1000),
+        _ => None,
+    }
+}
+
+/// Microseconds of a length of time that nginx or a configuration wrote in its own way: a number of
+/// seconds with any fraction, or a number with its unit behind it.
+pub(super) fn length_of_others(text: &[u8]) -> Option<i64> {
+    let digits = text
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit() || **byte == b'.')
+        .count();
+    let (amount, unit) = text.split_at_checked(digits)?;
+    let (whole, fraction) = match memchr::memchr(b'.', amount) {
+        Some(point) => (amount.get(..point)?, amount.get(point + 1..)?),
+        None => (amount, &b""[..]),
+    };
+    let seconds = i64::try_from(number(whole)?).ok()?;
+    let micros = seconds
+        .checked_mul(1_000_000)?
+        .checked_add(micros_of_fraction(fraction)?)?;
+    match unit.trim_ascii() {
+        b"s" | b"sec" | b"seconds" => Some(micros),
+        b"" if !fraction.is_empty() => Some(micros),
+        b"ms" => Some(micros / 1000),
+        b"us" => Some(micros / 1_000_000),
+        _ => None,
+    }
+}
+
+/// Microseconds of the digits behind a point.
+fn micros_of_fraction(digits: &[u8]) -> Option<i64> {
+    let mut micros = 0;
+    for place in 0..6 {
+        let digit = digits.get(place).map_or(Some(0), |byte| {
+            byte.checked_sub(b'0').filter(|digit| *digit < 10)
+        })?;
+        micros = micros * 10 + i64::from(digit);
+    }
+    digits.iter().all(u8::is_ascii_digit).then_some(micros)
+}
+
 /// A decimal number: digits only, at least one, below 2^64.
 pub(super) fn number(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
@@ -180,5 +311,55 @@ impl Shape {
             _ => byte == kind,
         });
         (wrong == 0 && sign && tail).then_some(at + self.length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_others_are_read_as_nginxs_own() {
+        let second = 1_795_341_600_000_000;
+        for (text, micros) in [
+            ("2026-11-22T10:00:00Z", Some(second)),
+            ("2026-11-22T10:00:00.25+00:00", Some(second + 250_000)),
+            ("2026-11-22 11:00:00,123456789+0100", Some(second + 123_456)),
+            ("2026-11-22T12:00:00+02", Some(second)),
+            ("2026-11-22T10:00:00", Some(second)),
+            ("2026-11-22T10:00:00.", None),
+            ("2026-13-22T10:00:00Z", None),
+            ("2026-11-22T10:00:00+1", None),
+            ("2026-11-22", None),
+        ] {
+            assert_eq!(iso8601_of_others(text.as_bytes()), micros, "{text}");
+        }
+        for (text, micros) in [
+            ("1795341600", Some(second)),
+            ("1795341600.5", Some(second + 500_000)),
+            ("1795341600250", Some(second + 250_000)),
+            ("179534160", None),
+            ("1795341600.x", None),
+            ("", None),
+        ] {
+            assert_eq!(epoch(text.as_bytes()), micros, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_length_of_time_may_have_a_unit() {
+        for (text, micros) in [
+            ("0.010 s", Some(10_000)),
+            ("12ms", Some(12_000)),
+            ("1.5", Some(1_500_000)),
+            ("0.123456", Some(123_456)),
+            ("12", None),
+            (" s", None),
+            ("-", None),
+            ("", None),
+            ("1.2.3", None),
+        ] {
+            assert_eq!(length_of_others(text.as_bytes()), micros, "{text}");
+        }
     }
 }

@@ -43,7 +43,7 @@ impl Attempt<'_> {
     /// As a time in microseconds, to the millisecond; none for `-`.
     #[must_use]
     pub fn micros(&self) -> Option<i64> {
-        time::decimal(self.value)
+        time::decimal(self.value).or_else(|| time::length_of_others(self.value))
     }
 }
 

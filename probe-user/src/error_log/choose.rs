@@ -73,7 +73,7 @@ pub(super) fn choose(text: &[u8], kind: Text, cut: bool) -> Chosen<'_> {
 const READING_REQUEST_LINE: &[u8] = b" while reading client request line";
 
 /// Whether foreign text may end so, by what nginx puts behind it.
-fn ends_well(body: &[u8], kind: Text) -> bool {
+pub(super) fn ends_well(body: &[u8], kind: Text) -> bool {
     let body = Body::read(body, true);
     match kind {
         Text::BeforeErrno => body.errno.is_some(),

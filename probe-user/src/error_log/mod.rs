@@ -54,6 +54,6 @@ pub use details::{Ended, Exit};
 pub use format::of_format;
 pub use level::Level;
 pub use line::{Console, Line, Parsed};
-pub use record::{MAX_RECORD, Record, records};
+pub use record::{MAX_RECORD, Record, begins, ends, is_open, records};
 pub use time::Civil;
 pub use zone::Zone;

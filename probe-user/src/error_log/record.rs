@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use memchr::memchr;
 use memchr::memmem::{self, Finder};
 
+use super::choose::ends_well;
 use super::class::Text;
 use super::context::{self, places};
 use super::level::Level;
@@ -41,6 +42,31 @@ pub fn records(block: &[u8]) -> impl Iterator<Item = Record<'_>> {
     })
 }
 
+/// Whether a line begins a message of nginx's log.
+#[must_use]
+pub fn begins(line: &[u8]) -> bool {
+    Head::read(line).is_some()
+}
+
+/// Whether a message that begins with this line may go on in the next one: what it says of itself at
+/// its end is still to come, or it has no such end and holds what others wrote.
+#[must_use]
+pub fn is_open(line: &[u8]) -> bool {
+    Head::read(line).is_some_and(|head| {
+        if head.connection.is_some() {
+            !has_fields(line)
+        } else {
+            head.level <= Level::Error && head.text() != Text::Own
+        }
+    })
+}
+
+/// Whether the fields that end a message stand in this line.
+#[must_use]
+pub fn ends(line: &[u8]) -> bool {
+    has_fields(line)
+}
+
 fn first_record(block: &[u8]) -> Record<'_> {
     let first = line_at(block, 0);
     let mut record = Record {
@@ -64,8 +90,13 @@ fn first_record(block: &[u8]) -> Record<'_> {
             // A write cut at the window's end is the next record's.
             Some(next + line.len()).filter(|end| *end < MAX_RECORD)
         } else if foreign {
-            closing_end(window, record.bytes, line_at(window, first.len() + 1))
-                .or_else(|| cut_end(window, record.bytes))
+            closing_end(
+                window,
+                record.bytes,
+                line_at(window, first.len() + 1),
+                head.text(),
+            )
+            .or_else(|| cut_end(window, record.bytes))
         } else {
             None
         };
@@ -80,7 +111,7 @@ fn first_record(block: &[u8]) -> Record<'_> {
 /// Where a message ends that goes on behind `record` although a line of the log seems to begin
 /// there: the end of a later line that has the fields which `record` lacks, or whose request is
 /// seen to hold the `second` line of the record.
-fn closing_end(window: &[u8], record: &[u8], second: &[u8]) -> Option<usize> {
+fn closing_end(window: &[u8], record: &[u8], second: &[u8], kind: Text) -> Option<usize> {
     let open = !has_fields(record);
     let behind = window.get(record.len()..)?;
     if !open && !escapes_feed(behind) {
@@ -90,7 +121,9 @@ fn closing_end(window: &[u8], record: &[u8], second: &[u8]) -> Option<usize> {
     while at < window.len() {
         let line = line_at(window, at);
         at += line.len() + 1;
-        if has_fields(line) && (open || request_holds(line, second)) {
+        if (open && closes(line, kind))
+            || (!open && has_fields(line) && request_holds(line, second))
+        {
             // A line that the window cuts is the next record's.
             return Some(at - 1).filter(|end| *end < MAX_RECORD);
         }
@@ -126,6 +159,14 @@ fn line_at(block: &[u8], at: usize) -> &[u8] {
     let rest = block.get(at..).unwrap_or_default();
     rest.get(..memchr(b'\n', rest).unwrap_or(rest.len()))
         .unwrap_or_default()
+}
+
+/// Whether the fields stand in this line, behind what has to end a message of this kind.
+fn closes(line: &[u8], kind: Text) -> bool {
+    places(line).any(|at| {
+        let before = line.get(..at).unwrap_or_default();
+        context::read(line, at, false).is_some() && ends_well(before, kind)
+    })
 }
 
 fn has_fields(line: &[u8]) -> bool {

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::feed::Take;
+use super::{
+    pairs::Pairs,
+    tally::{SAMPLES, sample},
+};
 use crate::error_log::{Civil, Class, Level, Parsed, records};
 
 /// What error logs hold.
@@ -10,12 +13,12 @@ use crate::error_log::{Civil, Class, Level, Parsed, records};
 pub struct Errors {
     /// Lines in all.
     pub lines: u64,
-    /// Bytes, uncompressed.
-    pub bytes: u64,
     /// Messages: one may be of several lines.
     pub messages: u64,
     /// Lines that nginx did not begin, and that belong to no message.
     pub strays: u64,
+    /// The first of them.
+    pub samples: Vec<Vec<u8>>,
     /// The earliest and the latest time, as nginx's host showed it.
     pub span: Option<(Civil, Civil)>,
     /// Messages by level and class.
@@ -32,9 +35,10 @@ impl Errors {
     /// Takes all of another.
     pub fn merge(&mut self, other: Self) {
         self.lines += other.lines;
-        self.bytes += other.bytes;
         self.messages += other.messages;
         self.strays += other.strays;
+        self.samples.extend(other.samples);
+        self.samples.truncate(SAMPLES);
         self.span = match (self.span, other.span) {
             (Some(mine), Some(other)) => Some((mine.0.min(other.0), mine.1.max(other.1))),
             (mine, other) => mine.or(other),
@@ -45,9 +49,9 @@ impl Errors {
     }
 }
 
-impl Take for Errors {
-    fn lines(&mut self, lines: &[u8]) {
-        self.bytes += lines.len() as u64;
+impl Errors {
+    /// Counts the messages of lines in a row, the first of which begins one.
+    pub fn messages(&mut self, lines: &[u8], pairs: &mut Pairs) {
         for record in records(lines) {
             self.lines += u64::from(record.lines);
             match Parsed::of(record.bytes) {
@@ -55,27 +59,25 @@ impl Take for Errors {
                     let (first, last) = self.span.unwrap_or((line.time, line.time));
                     self.span = Some((first.min(line.time), last.max(line.time)));
                     self.count(line.level, line.class);
+                    pairs.message(&line);
                 }
                 Parsed::Console(line) => {
                     self.count(line.level.unwrap_or(Level::Notice), line.class);
                 }
-                Parsed::Continuation(_) => self.strays += u64::from(record.lines),
+                Parsed::Continuation(text) => {
+                    self.strays += u64::from(record.lines);
+                    sample(&mut self.samples, text);
+                }
             }
         }
     }
 
-    fn overlong(&mut self) {
+    /// Counts a line of no message.
+    pub fn stray(&mut self, line: &[u8]) {
         self.lines += 1;
         self.strays += 1;
+        sample(&mut self.samples, line);
     }
-}
-
-/// Whether lines are those of an error log: most of the first hundred.
-#[must_use]
-pub fn are_errors<'a>(lines: impl Iterator<Item = &'a [u8]>) -> bool {
-    let lines: Vec<_> = lines.filter(|line| !line.is_empty()).take(100).collect();
-    let error = |line: &&&[u8]| !matches!(Parsed::of(line), Parsed::Continuation(_));
-    lines.iter().filter(error).count() * 2 > lines.len()
 }
 
 #[cfg(test)]
@@ -89,14 +91,14 @@ mod tests {
             while connecting to upstream, client: 1.2.3.4, server: , request: \"GET / HTTP/1.1\", \
             upstream: \"http://127.0.0.1:1/\", host: \"x\"\n\
             2026/11/22 19:03:21 [alert] 1#1: worker process 7 exited on signal 11\n\
-            stray\n2026/11/22 19:03:19 [notice] 1#1: reconfiguring";
+            2026/11/22 19:03:19 [notice] 1#1: reconfiguring";
         let (mut errors, mut other) = (Errors::default(), Errors::default());
-        errors.lines(log);
-        other.lines(log);
+        let mut pairs = Pairs::default();
+        errors.messages(log, &mut pairs);
+        other.messages(log, &mut pairs);
+        other.stray(b"stray");
         errors.merge(other);
-        assert!(are_errors(log.split(|byte| *byte == b'\n')));
-        assert!(!are_errors([&b"x"[..]].into_iter()));
-        assert_eq!((errors.messages, errors.lines), (6, 8));
+        assert_eq!((errors.messages, errors.lines, errors.strays), (6, 7, 1));
         assert_eq!(errors.counts[&(Level::Error, "connect_refused")].1, 2);
         assert_eq!(errors.counts.len(), 3);
         let (first, last) = errors.span.expect("times");

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 
-use super::json;
 use crate::{
-    access_log::{Escape, Field, Format, KNOWN, detect},
+    access_log::{Entry, Escape, Field, Format, Guess, KNOWN, Keys},
     config::lexer::{Lexer, Statement},
 };
 
@@ -21,6 +20,96 @@ pub struct Chosen {
     pub text: Option<String>,
     /// The user named it.
     pub given: bool,
+    /// What reads lines that are objects of JSON and not as the compiled format has them.
+    pub keys: Option<Keys>,
+    /// What was guessed of it, for people.
+    pub shown: Option<String>,
+}
+
+impl Chosen {
+    /// Reads a line. Without a match what `entry` holds is undefined.
+    #[must_use]
+    pub fn parse<'line>(&self, line: &'line [u8], entry: &mut Entry<'line>) -> bool {
+        let by_keys = |entry: &mut Entry<'line>| {
+            self.keys
+                .as_ref()
+                .is_some_and(|keys| keys.parse(line, entry))
+        };
+        self.format.parse(line, entry) || by_keys(entry)
+    }
+
+    /// Whether lines may hold this field.
+    #[must_use]
+    pub fn gives(&self, field: Field) -> bool {
+        self.format.gives(field) || self.keys.as_ref().is_some_and(|keys| keys.gives(field))
+    }
+
+    /// How it was found.
+    #[must_use]
+    pub fn how(&self) -> &'static str {
+        // The keys of JSON say themselves what is under them.
+        match (self.given, &self.shown) {
+            (true, _) => "given",
+            (false, Some(_)) if self.keys.is_none() => "guessed",
+            (false, _) => "detected",
+        }
+    }
+
+    /// A format that was guessed.
+    #[must_use]
+    pub fn guessed(guess: Guess) -> Self {
+        let shape = skeleton(&guess.shown);
+        let alike = KNOWN.iter().find(|known| skeleton(known.text) == shape);
+        let name = match alike {
+            _ if guess.keys.is_some() => "JSON".to_owned(),
+            Some(known) => known.name.to_owned(),
+            None => short(&guess.shown),
+        };
+        Self {
+            name,
+            format: Arc::new(guess.format),
+            text: None,
+            given: false,
+            keys: guess.keys,
+            shown: Some(short(&guess.shown)),
+        }
+    }
+
+    /// A format in wide use.
+    #[must_use]
+    pub fn known(name: &str) -> Option<Self> {
+        let known = KNOWN.iter().find(|known| known.name == name)?;
+        chosen(known.name, known.text, Escape::Default, false).ok()
+    }
+}
+
+/// A format with `…` in place of all that differs from line to line, or may.
+fn skeleton(text: &str) -> String {
+    let mut shape = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        rest = rest.get(first.len_utf8()..).unwrap_or_default();
+        let name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        match first {
+            '$' => {
+                rest = rest.trim_start_matches(name);
+                shape.push('…');
+            }
+            '-' if shape.ends_with(' ') && rest.starts_with(' ') => shape.push('…'),
+            other => shape.push(other),
+        }
+    }
+    shape
+}
+
+/// As much of a format as people look at.
+fn short(text: &str) -> String {
+    const MOST: usize = 600;
+    let mut short: String = text.chars().take(MOST).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
 }
 
 /// A format by the name of one in wide use, by its text, or by the whole `log_format` directive.
@@ -47,7 +136,21 @@ pub fn given(option: &str) -> anyhow::Result<Chosen> {
         Some((word, text)) if word.starts_with("escape=") => (escape(word)?, text.trim_start()),
         _ => (Escape::Default, option),
     };
-    chosen("given", text, escape, true)
+    chosen("given", &unquoted(text), escape, true)
+}
+
+/// A text as nginx undoes it in a quoted word (`ngx_conf_read_token`), which it may have been copied
+/// from: no line of a log has a backslash where these stand.
+fn unquoted(text: &str) -> String {
+    let quoted = [r#"\""#, r"\'", r"\t", r"\r", r"\n"];
+    if !quoted.iter().any(|pair| text.contains(pair)) {
+        return text.to_owned();
+    }
+    text.replace(r#"\""#, "\"")
+        .replace(r"\'", "'")
+        .replace(r"\t", "\t")
+        .replace(r"\r", "\r")
+        .replace(r"\n", "\n")
 }
 
 fn of_directive(text: &str) -> anyhow::Result<Chosen> {
@@ -95,23 +198,8 @@ fn chosen(name: &str, text: &str, escape: Escape, given: bool) -> anyhow::Result
         format: Arc::new(format),
         text: (!guessed).then(|| text.to_owned()),
         given,
-    })
-}
-
-/// The format that the beginning of a log is in.
-#[must_use]
-pub fn detected(head: &[u8]) -> Option<Chosen> {
-    let lines = || whole_lines(head);
-    if let Some((name, _)) = detect(lines()) {
-        let known = KNOWN.iter().find(|known| known.name == name)?;
-        return chosen(known.name, known.text, Escape::Default, false).ok();
-    }
-    let format = json::derive(lines())?;
-    Some(Chosen {
-        name: "JSON".to_owned(),
-        format: Arc::new(format),
-        text: None,
-        given: false,
+        keys: None,
+        shown: None,
     })
 }
 
@@ -123,7 +211,7 @@ pub fn whole_lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// What tells causes apart, with the key under which it is logged.
-const TELLING: [(Field, &str, &str); 6] = [
+pub(super) const TELLING: [(Field, &str, &str); 6] = [
     (Field::RequestTime, "rt", "request_time"),
     (Field::UpstreamAddr, "ua", "upstream_addr"),
     (Field::UpstreamStatus, "us", "upstream_status"),
@@ -134,8 +222,8 @@ const TELLING: [(Field, &str, &str); 6] = [
 
 /// The variables that would tell more about failures and that a format lacks.
 #[must_use]
-pub fn lacking(format: &Format) -> Vec<&'static str> {
-    let lacks = TELLING.iter().filter(|(field, ..)| !format.gives(*field));
+pub fn lacking(chosen: &Chosen) -> Vec<&'static str> {
+    let lacks = TELLING.iter().filter(|(field, ..)| !chosen.gives(*field));
     lacks.map(|(_, _, name)| *name).collect()
 }
 
@@ -145,7 +233,7 @@ pub fn lacking(format: &Format) -> Vec<&'static str> {
 pub fn extended(chosen: &Chosen) -> Option<String> {
     let lacks: Vec<_> = TELLING
         .iter()
-        .filter(|(field, ..)| !chosen.format.gives(*field))
+        .filter(|(field, ..)| !chosen.gives(*field))
         .collect();
     if lacks.is_empty() {
         return None;
@@ -217,23 +305,12 @@ mod tests {
             let chosen = given(option).expect(option);
             let line = extended(&chosen).expect("lacks something");
             let longer = given(&line).expect(&line);
-            assert_eq!(lacking(&longer.format), [""; 0], "{line}");
+            assert_eq!(lacking(&longer), [""; 0], "{line}");
             assert_eq!(longer.format.escape(), chosen.format.escape());
             let text = chosen.text.expect("a text");
             let begin = text.trim_end_matches('}');
             assert!(longer.text.expect("one").starts_with(begin), "{line}");
             assert_eq!(extended(&given(&line).expect(&line)), None);
         }
-    }
-
-    #[test]
-    fn a_detected_format_is_named() {
-        let combined =
-            br#"1.2.3.4 - - [22/Nov/2026:16:01:50 +0000] "GET / HTTP/1.1" 200 5 "-" "x""#;
-        assert_eq!(detected(combined).expect("one").name, "combined");
-        let object =
-            br#"{"time":"2026-11-22T16:01:50+00:00","status":502,"request":"GET / HTTP/1.1"}"#;
-        assert_eq!(detected(object).expect("one").name, "JSON");
-        assert!(detected(b"what is this\n").is_none());
     }
 }

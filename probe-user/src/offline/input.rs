@@ -12,12 +12,13 @@ use std::{
     },
 };
 
-use flate2::read::MultiGzDecoder;
+use super::{
+    archive::{Archive, Member, Members},
+    compressed::{Bytes, Compression, OTHERS},
+};
 
 /// How much of an input is looked at to tell what it is, in bytes.
 const HEAD: usize = 64 * 1024;
-/// Compressed input is read in pieces of this many bytes.
-const COMPRESSED: usize = 64 * 1024;
 
 /// Where lines come from.
 pub enum Source {
@@ -25,7 +26,7 @@ pub enum Source {
     File(File, u64),
     /// Anything else, from its beginning. It adds what it takes from below to the count of read
     /// bytes by itself.
-    Stream(Box<dyn Read + Send>),
+    Stream(Bytes),
 }
 
 /// One input that can be read.
@@ -55,6 +56,9 @@ pub enum InputError {
         /// The program that made it.
         tool: &'static str,
     },
+    /// It is text in another encoding.
+    #[error("{0} is UTF-16; convert it: iconv -f UTF-16 -t UTF-8 {0} | nginx-probe logs -")]
+    Utf16(String),
     /// It has nothing in it.
     #[error("{0} is empty; a rotation may have just begun it: name the rotated file too")]
     Empty(String),
@@ -81,11 +85,10 @@ impl InputError {
             io::ErrorKind::PermissionDenied => "; run this as a user who may, or pipe it in",
             io::ErrorKind::NotFound => "; check the path",
             io::ErrorKind::UnexpectedEof => {
-                "; the compressed data ends too early (a copy that was cut short?): what came \
-                 before the end is counted"
+                "; it ends too early (a copy that was cut short?): what came before the end is counted"
             }
             io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
-                "; the compressed data is damaged: what came before that is counted"
+                "; it is damaged, or needs too much memory to be read: what came before that is counted"
             }
             _ => "",
         };
@@ -97,16 +100,30 @@ impl InputError {
     }
 }
 
+/// What a path leads to.
+pub enum Opened {
+    /// A log.
+    Log(Input),
+    /// An archive, by its name, whose files may be logs.
+    Archive(String, Members),
+}
+
 impl Input {
     /// Opens a file; `-` is standard input. Streams add to `read` what they read, compressed bytes
     /// where it is compressed.
     ///
     /// # Errors
     /// When it cannot be read, or what is in it cannot be a log.
-    pub fn open(path: &Path, read: &Arc<AtomicU64>) -> Result<Self, InputError> {
+    pub fn open(path: &Path, read: &Arc<AtomicU64>) -> Result<Opened, InputError> {
         let name = path.display().to_string();
+        let counted = |from: Bytes| -> Bytes {
+            Box::new(Counted {
+                from,
+                read: Arc::clone(read),
+            })
+        };
         if path == Path::new("-") {
-            return Self::stream("standard input".to_owned(), io::stdin(), read);
+            return Self::stream("standard input".to_owned(), counted(Box::new(io::stdin())));
         }
         let failed = |error| InputError::io(&name, error);
         let found = path.metadata().map_err(failed)?;
@@ -118,55 +135,49 @@ impl Input {
         }
         let mut file = File::open(path).map_err(failed)?;
         if !found.is_file() {
-            return Self::stream(name, file, read);
+            return Self::stream(name, counted(Box::new(file)));
         }
         let head = head_of(&mut file).0;
-        if is_gzip(&head) {
+        if Compression::of(&head).is_some() || Archive::of(&head).is_some() {
             let file = File::open(path).map_err(failed)?;
-            return Self::stream(name, file, read);
+            return Self::stream(name, counted(Box::new(file)));
         }
         let size = file.metadata().map_err(failed)?.len();
-        Self::checked(name, Source::File(file, size), head)
+        Self::checked(name, Source::File(file, size), head).map(Opened::Log)
     }
 
-    fn stream(
-        name: String,
-        from: impl Read + Send + 'static,
-        read: &Arc<AtomicU64>,
-    ) -> Result<Self, InputError> {
-        let mut from = Counted {
-            from,
-            read: Arc::clone(read),
-        };
-        let (raw, error) = head_of(&mut from);
-        if let Some(error) = error.filter(|_| raw.is_empty()) {
-            return Err(InputError::io(&name, error));
+    /// What may be compressed, or an archive.
+    fn stream(name: String, from: Bytes) -> Result<Opened, InputError> {
+        let (head, whole) = uncompressed(&name, from)?;
+        if let Some(archive) = Archive::of(&head) {
+            return Ok(Opened::Archive(name, archive.members(whole)));
         }
-        let compressed = is_gzip(&raw);
-        let whole = Cursor::new(raw).chain(from);
-        let mut whole: Box<dyn Read + Send> = if compressed {
-            let buffered = io::BufReader::with_capacity(COMPRESSED, whole);
-            Box::new(MultiGzDecoder::new(buffered))
-        } else {
-            Box::new(whole)
-        };
-        let (head, error) = head_of(&mut whole);
-        if let Some(error) = error.filter(|_| head.is_empty()) {
-            return Err(InputError::io(&name, error));
+        Self::checked(name, Source::Stream(whole), head).map(Opened::Log)
+    }
+
+    /// A file of an archive, which may be compressed.
+    ///
+    /// # Errors
+    /// As those of [`Input::open`].
+    pub fn of_archive(archive: &str, member: Member) -> Result<Self, InputError> {
+        let name = format!("{archive}: {}", member.name);
+        let (head, whole) = uncompressed(&name, member.bytes)?;
+        if Archive::of(&head).is_some() {
+            return Err(InputError::Binary(name));
         }
-        let source = Source::Stream(Box::new(Cursor::new(head.clone()).chain(whole)));
-        Self::checked(name, source, head)
+        Self::checked(name, Source::Stream(whole), head)
     }
 
     fn checked(name: String, source: Source, head: Vec<u8>) -> Result<Self, InputError> {
         if head.is_empty() {
             return Err(InputError::Empty(name));
         }
-        if let Some((_, tool)) = COMPRESSORS
-            .iter()
-            .find(|(magic, _)| head.starts_with(magic))
-        {
+        let compressed = OTHERS.iter().find(|(magic, _)| head.starts_with(magic));
+        if let Some((_, tool)) = compressed {
             return Err(InputError::Compressed { name, tool });
+        }
+        if is_utf16(&head) {
+            return Err(InputError::Utf16(name));
         }
         // A log may hold a stray NUL: a host that lost power leaves a row of them behind.
         let odd = head
@@ -181,15 +192,39 @@ impl Input {
     }
 }
 
-/// How the files of compressors begin that are not read here.
-const COMPRESSORS: [(&[u8], &str); 3] = [
-    (b"BZh", "bzip2"),
-    (b"\xfd7zXZ\0", "xz"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-];
+/// The beginning of a stream, and all of it, without what a compressor did.
+fn uncompressed(name: &str, mut from: Bytes) -> Result<(Vec<u8>, Bytes), InputError> {
+    let (mut head, mut error) = head_of(&mut from);
+    let compression = Compression::of(&head);
+    let mut whole: Bytes = Box::new(Cursor::new(head.clone()).chain(from));
+    if let Some(compression) = compression {
+        whole = compression.undone(whole);
+        (head, error) = head_of(&mut whole);
+        whole = Box::new(Cursor::new(head.clone()).chain(whole));
+    }
+    match error.filter(|_| head.is_empty()) {
+        Some(error) => Err(InputError::io(name, error)),
+        None => Ok((head, whole)),
+    }
+}
 
-fn is_gzip(head: &[u8]) -> bool {
-    head.starts_with(&[0x1f, 0x8b])
+/// Whether it is text in an encoding of two bytes for each letter.
+fn is_utf16(head: &[u8]) -> bool {
+    let marked = head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff");
+    let zeros = |skipped: usize| {
+        head.iter()
+            .skip(skipped)
+            .step_by(2)
+            .filter(|byte| **byte == 0)
+            .count()
+    };
+    let pairs = head.len() / 2;
+    // Latin letters have a zero each, at one side of it.
+    let (even, odd) = (zeros(0), zeros(1));
+    marked
+        || pairs > 8
+            && (even * 10 > pairs * 9 && odd * 10 < pairs
+                || odd * 10 > pairs * 9 && even * 10 < pairs)
 }
 
 /// The first bytes, and why there are not more of them if that is an error.
@@ -200,12 +235,12 @@ fn head_of(from: &mut impl Read) -> (Vec<u8>, Option<io::Error>) {
 }
 
 /// Counts what it reads.
-struct Counted<R> {
-    from: R,
+struct Counted {
+    from: Bytes,
     read: Arc<AtomicU64>,
 }
 
-impl<R: Read> Read for Counted<R> {
+impl Read for Counted {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.from.read(buffer)?;
         self.read.fetch_add(length as u64, Ordering::Relaxed);
@@ -235,7 +270,7 @@ mod tests {
 
     use super::*;
 
-    fn opened(bytes: &[u8]) -> Result<Input, InputError> {
+    fn opened(bytes: &[u8]) -> Result<Opened, InputError> {
         let mut file = tempfile::NamedTempFile::new().expect("a file");
         file.write_all(bytes).expect("written");
         Input::open(file.path(), &Arc::default())
@@ -248,8 +283,10 @@ mod tests {
             (b"\x7fELF\x02\x01\x01\0\x03\0\x3e", "is not a log"),
             (&[0; 500], "is not a log"),
             (&vec![b'x'; HEAD + 1], "is not a log"),
-            (b"\xfd7zXZ\0more", "xz -dc"),
-            (b"\x28\xb5\x2f\xfdmore", "zstd -dc"),
+            (b"BZh9more", "bzip2 -dc"),
+            (b"\xff\xfea\0\n\0", "is UTF-16"),
+            (&b"a\0".repeat(50), "is UTF-16"),
+            (&b"\0a".repeat(50), "is UTF-16"),
             (b"\x1f\x8b\x08\0\0\0\0\0", "ends too early"),
         ] {
             let error = opened(bytes).err().expect(said).to_string();

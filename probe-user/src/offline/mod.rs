@@ -1,22 +1,31 @@
 //! `nginx-probe logs`: classifies the failures in log files, offline and without privileges.
 //!
-//! Nothing here touches the kernel or nginx. Each input is opened and told apart ([`input`],
-//! [`formats`]), its lines are fed to one counter in each thread ([`feed`], [`tally`], [`errors`]),
-//! and what all of them counted becomes one [`report`].
+//! Nothing here touches the kernel or nginx. Each input is opened ([`input`]), and its first lines tell
+//! what it is in ([`layout`]: [`wrapper`], [`formats`]). Its lines are fed to one [`reader`] in each
+//! thread ([`feed`]), which counts requests and messages ([`tally`], [`errors`]) and keeps what may
+//! explain each other ([`pairs`]). What all of them counted becomes one [`report`].
 
+pub mod archive;
 mod bar;
+pub mod compressed;
 pub mod errors;
 pub mod feed;
+mod figures;
 pub mod formats;
 pub mod input;
-mod json;
+pub mod kinds;
+pub mod layout;
 pub mod minutes;
+pub mod pairs;
+pub mod reader;
 pub mod report;
 mod route;
+mod secrets;
 pub mod spread;
 pub mod tally;
 mod text;
 pub mod top;
+pub mod wrapper;
 
 use std::{
     fs,
@@ -29,15 +38,16 @@ use std::{
 use anyhow::{Context as _, bail};
 
 use self::{
+    archive::Members,
     bar::Bar,
-    errors::Errors,
     feed::feed,
     formats::Chosen,
-    input::{Input, InputError, each_once},
-    report::{Access, ErrorMessages, InputRead, Problem, Report},
-    tally::Tally,
+    input::{Input, InputError, Opened, each_once},
+    layout::Layout,
+    reader::Reader,
+    report::{InputRead, Problem, Report},
 };
-use crate::{clock::Time, options::LogsOptions, sinks::console::Output};
+use crate::{options::LogsOptions, sinks::console::Output};
 
 /// More threads than these wait for memory and for the disk.
 const MOST_THREADS: usize = 4;
@@ -64,15 +74,20 @@ pub fn run(options: &LogsOptions) -> anyhow::Result<()> {
         bail!("nothing could be read");
     }
     let report = reading.report();
+    let understood = report.is_understood();
     let text = match options.output {
         Output::Text => text::text(&report),
         Output::Json => serde_json::to_string(&report).context("writing JSON")? + "\n",
     };
     match io::stdout().lock().write_all(text.as_bytes()) {
         // Who reads through `head` has what he wants.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result.context("cannot write the report to standard output"),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        result => result.context("cannot write the report to standard output")?,
     }
+    if !understood {
+        bail!("most lines are in no format that is known here, so nothing is sure");
+    }
+    Ok(())
 }
 
 /// Each input once, and whether it is said to be an error log.
@@ -104,12 +119,9 @@ fn size(path: &Path) -> Option<u64> {
 
 /// What was read so far.
 struct Reading {
-    threads: usize,
     given: Option<Chosen>,
     read: Arc<AtomicU64>,
-    formats: Vec<Chosen>,
-    tallies: Vec<Tally>,
-    errors: Vec<Errors>,
+    readers: Vec<Reader>,
     inputs: Vec<InputRead>,
     problems: Vec<Problem>,
 }
@@ -117,121 +129,165 @@ struct Reading {
 impl Reading {
     fn new(threads: Option<usize>, given: Option<Chosen>) -> Self {
         let here = || thread::available_parallelism().map_or(1, usize::from);
+        let threads = threads.unwrap_or_else(here).clamp(1, MOST_THREADS);
         Self {
-            threads: threads.unwrap_or_else(here).clamp(1, MOST_THREADS),
             given,
             read: Arc::default(),
-            formats: Vec::new(),
-            tallies: Vec::new(),
-            errors: Vec::new(),
+            readers: (0..threads).map(|_| Reader::default()).collect(),
             inputs: Vec::new(),
             problems: Vec::new(),
         }
     }
 
     fn one(&mut self, path: &Path, errors: bool) {
-        let input = match Input::open(path, &self.read) {
-            Ok(input) => input,
+        match Input::open(path, &self.read) {
+            Ok(Opened::Log(input)) => self.input(input, errors),
+            Ok(Opened::Archive(name, members)) => self.archive(&name, members, errors),
             Err(error) => {
                 let name = path.display().to_string();
-                return self.problem(name, error.to_string());
+                self.problem(name, error.to_string());
             }
-        };
-        if errors || errors::are_errors(formats::whole_lines(&input.head)) {
-            return self.error_log(input);
         }
-        let format = self.given.clone();
-        let Some(format) = format.or_else(|| formats::detected(&input.head)) else {
-            let name = input.name;
+    }
+
+    /// The files of an archive. Those that are no logs are named together: a bundle has many.
+    fn archive(&mut self, archive: &str, members: Members, errors: bool) {
+        let mut others = Vec::new();
+        let mut broken = None;
+        for member in members {
+            let member = match member {
+                Ok(member) => member,
+                Err(error) => {
+                    broken = Some(error);
+                    break;
+                }
+            };
+            let name = member.name.clone();
+            let before = self.problems.len();
+            match Input::of_archive(archive, member) {
+                Ok(input) => self.input(input, errors),
+                Err(InputError::Io { error, .. }) => {
+                    let name = format!("{archive}: {name}");
+                    self.problem(name.clone(), InputError::io(&name, error).to_string());
+                    continue;
+                }
+                Err(_) => {}
+            }
+            let known = |input: &InputRead| input.name == format!("{archive}: {name}");
+            if !self.inputs.last().is_some_and(known) {
+                self.problems.truncate(before);
+                others.push(name);
+            }
+        }
+        if let Some(error) = broken {
+            self.problem(
+                archive.to_owned(),
+                InputError::io(archive, error).to_string(),
+            );
+        }
+        if others.is_empty() {
+            return;
+        }
+        let named = others
+            .iter()
+            .take(3)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(", ");
+        let more = match others.len().saturating_sub(3) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let message = format!("{archive}: no log is in {named}{more}");
+        self.problem(archive.to_owned(), message);
+    }
+
+    fn input(&mut self, input: Input, errors: bool) {
+        let name = input.name;
+        let layout = Arc::new(Layout::of(&input.head, self.given.as_ref(), errors));
+        if layout.is_unknown() {
             let message = format!(
                 "{name} is in no format that is known here: give its log_format from nginx.conf, \
                  as in --format '$remote_addr … $status …'"
             );
             return self.problem(name, message);
-        };
-        self.access_log(input, format);
-    }
-
-    fn access_log(&mut self, input: Input, chosen: Chosen) {
-        for tally in &mut self.tallies {
-            tally.begin(&chosen.format);
         }
-        let new = || Tally::new(&chosen.format);
-        self.tallies.resize_with(self.threads, new);
-        let before = access_counts(&self.tallies);
-        let result = feed(input.source, &mut self.tallies, &self.read);
-        let after = access_counts(&self.tallies);
-        self.inputs.push(InputRead {
-            name: input.name.clone(),
-            kind: "access_log",
-            format: Some(chosen.name.clone()),
-            lines: after[0] - before[0],
-            unparsed: after[1] - before[1],
-            bytes: after[2] - before[2],
-        });
-        if !self.formats.iter().any(|known| known.name == chosen.name) {
-            self.formats.push(chosen);
+        let before = Counts::of(&self.readers);
+        for reader in &mut self.readers {
+            reader.begin(&layout);
         }
-        self.finished(&input.name, result);
-    }
-
-    fn error_log(&mut self, input: Input) {
-        self.errors.resize_with(self.threads, Errors::default);
-        let before = error_counts(&self.errors);
-        let result = feed(input.source, &mut self.errors, &self.read);
-        let after = error_counts(&self.errors);
-        self.inputs.push(InputRead {
-            name: input.name.clone(),
-            kind: "error_log",
-            format: None,
-            lines: after[0] - before[0],
-            unparsed: after[1] - before[1],
-            bytes: after[2] - before[2],
-        });
-        self.finished(&input.name, result);
-    }
-
-    fn finished(&mut self, name: &str, result: io::Result<()>) {
+        let result = feed(input.source, &mut self.readers, &self.read);
+        for reader in &mut self.readers {
+            reader.finish();
+        }
+        let counts = Counts::of(&self.readers).since(&before);
+        if counts.unparsed * 2 > counts.lines {
+            let message = format!(
+                "{name}: {} of {} lines are in no format that is known here: give the log_format \
+                 from nginx.conf, as in --format '$remote_addr … $status …'",
+                counts.unparsed, counts.lines
+            );
+            self.problems.push(Problem {
+                name: name.clone(),
+                message,
+                unread: false,
+            });
+        }
+        self.inputs
+            .push(InputRead::of(name.clone(), &layout, &counts));
         if let Err(error) = result {
-            self.problem(name.to_owned(), InputError::io(name, error).to_string());
+            self.problem(name.clone(), InputError::io(&name, error).to_string());
         }
     }
 
     fn problem(&mut self, name: String, message: String) {
-        self.problems.push(Problem { name, message });
+        self.problems.push(Problem {
+            name,
+            message,
+            unread: true,
+        });
     }
 
     fn report(self) -> Report {
-        let mut tallies = self.tallies.into_iter();
-        let access = tallies.next().map(|mut all| {
-            tallies.for_each(|tally| all.merge(tally));
-            Access::of(all, &self.formats)
-        });
-        let mut errors = self.errors.into_iter();
-        let errors = errors.next().map(|mut all| {
-            errors.for_each(|one| all.merge(one));
-            ErrorMessages::of(&all)
-        });
-        Report {
-            time: Time::now(),
-            kind: "log_report",
-            instance: None,
-            host: None,
-            inputs: self.inputs,
-            problems: self.problems,
-            access,
-            errors,
+        Report::of(self.readers, self.inputs, self.problems)
+    }
+}
+
+/// What readers counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    lines: u64,
+    bytes: u64,
+    blank: u64,
+    requests: u64,
+    messages: u64,
+    unparsed: u64,
+}
+
+impl Counts {
+    fn of(readers: &[Reader]) -> Self {
+        let sum = |count: fn(&Reader) -> u64| readers.iter().map(count).sum();
+        Self {
+            lines: sum(|r| r.lines),
+            bytes: sum(|r| r.bytes),
+            blank: sum(|r| r.blank),
+            requests: sum(|r| r.tally.lines - r.tally.unparsed),
+            messages: sum(|r| r.errors.messages),
+            unparsed: sum(|r| r.tally.unparsed + r.errors.strays),
+        }
+    }
+
+    fn since(self, before: &Self) -> Self {
+        Self {
+            lines: self.lines - before.lines,
+            bytes: self.bytes - before.bytes,
+            blank: self.blank - before.blank,
+            requests: self.requests - before.requests,
+            messages: self.messages - before.messages,
+            unparsed: self.unparsed - before.unparsed,
         }
     }
 }
 
-/// Lines, lines that were not understood, and bytes.
-fn access_counts(tallies: &[Tally]) -> [u64; 3] {
-    let sum = |count: fn(&Tally) -> u64| tallies.iter().map(count).sum();
-    [sum(|t| t.lines), sum(|t| t.unparsed), sum(|t| t.bytes)]
-}
-
-fn error_counts(errors: &[Errors]) -> [u64; 3] {
-    let sum = |count: fn(&Errors) -> u64| errors.iter().map(count).sum();
-    [sum(|e| e.lines), sum(|e| e.strays), sum(|e| e.bytes)]
-}
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{
+    Counts,
     errors::Errors,
     formats::{self, Chosen},
+    kinds::{Kind, kinds},
+    layout::Layout,
+    pairs::Explained,
+    reader::Reader,
     spread::Spread,
     tally::Tally,
     top::{Failures, Top},
@@ -38,21 +43,89 @@ pub struct Report {
     pub errors: Option<ErrorMessages>,
 }
 
+impl Report {
+    /// Of what all readers counted.
+    #[must_use]
+    pub fn of(readers: Vec<Reader>, inputs: Vec<InputRead>, problems: Vec<Problem>) -> Self {
+        let mut readers = readers.into_iter();
+        let mut all = readers.next().unwrap_or_default();
+        for reader in readers {
+            all.tally.merge(reader.tally);
+            all.errors.merge(reader.errors);
+            all.pairs.merge(reader.pairs);
+        }
+        // Which thread was first is no order.
+        all.tally.order_formats(|name| {
+            let of = |input: &InputRead| input.format.as_deref() == Some(name);
+            inputs.iter().position(of).unwrap_or(inputs.len())
+        });
+        let left_out = all.pairs.left_out;
+        let explained = all.pairs.explained();
+        let access = (all.tally.lines > 0).then(|| Access::of(all.tally, &explained, left_out));
+        let errors = (all.errors.lines > 0).then(|| ErrorMessages::of(&all.errors));
+        Self {
+            time: Time::now(),
+            kind: "log_report",
+            instance: None,
+            host: None,
+            inputs,
+            problems,
+            access,
+            errors,
+        }
+    }
+
+    /// Whether at least half of all lines that say something were understood.
+    #[must_use]
+    pub fn is_understood(&self) -> bool {
+        let sum = |count: fn(&InputRead) -> u64| self.inputs.iter().map(count).sum::<u64>();
+        sum(|input| input.unparsed) * 2 <= sum(|input| input.lines - input.blank)
+    }
+}
+
 /// An input that was read.
 #[derive(Debug, Serialize)]
 pub struct InputRead {
     /// Its path, or `standard input`.
     pub name: String,
-    /// `access_log` or `error_log`.
+    /// `access_log`, `error_log`, or `both`.
     pub kind: &'static str,
-    /// The name of its format.
+    /// The name of its format, the first where there are several.
     pub format: Option<String>,
+    /// What stands around its lines, the outermost first: `syslog`, `CRI` …
+    pub wrappers: Vec<&'static str>,
     /// Lines.
     pub lines: u64,
     /// Lines that were not understood.
     pub unparsed: u64,
+    /// Lines with nothing in them.
+    pub blank: u64,
     /// Bytes, uncompressed.
     pub bytes: u64,
+}
+
+impl InputRead {
+    /// Of a log in which so much was counted.
+    #[must_use]
+    pub fn of(name: String, layout: &Layout, counts: &Counts) -> Self {
+        let kind = match (counts.requests > 0, counts.messages > 0) {
+            (true, true) => "both",
+            (false, true) => "error_log",
+            (false, false) if layout.errors_only => "error_log",
+            (true | false, false) => "access_log",
+        };
+        let format = layout.formats().first().map(|chosen| chosen.name.clone());
+        Self {
+            name,
+            kind,
+            format: format.filter(|_| kind != "error_log"),
+            wrappers: layout.layers.names(),
+            lines: counts.lines,
+            unparsed: counts.unparsed,
+            blank: counts.blank,
+            bytes: counts.bytes,
+        }
+    }
 }
 
 /// An input that could not be read.
@@ -62,13 +135,19 @@ pub struct Problem {
     pub name: String,
     /// What, why, and what to do.
     pub message: String,
+    /// Whether that is why lines are missing, and not that they were not understood.
+    #[serde(skip)]
+    pub unread: bool,
 }
 
 /// What access logs hold.
 #[derive(Debug, Serialize)]
 pub struct Access {
-    /// Each format that was used, and whether it was `given` or `detected`.
+    /// Each format that lines were in, and whether it was `given`, `detected` as one in wide use, or
+    /// `guessed` from the lines.
     pub formats: Vec<(String, &'static str)>,
+    /// What each of them was taken for, where nobody said so.
+    pub guesses: Vec<Option<String>>,
     /// Lines.
     pub lines: u64,
     /// Lines that do not fit their format.
@@ -89,6 +168,8 @@ pub struct Access {
     pub saved: u64,
     /// Failed and masked responses by their kind, most frequent first.
     pub failures: Vec<Kind>,
+    /// Failures and messages of error logs that were not compared, because there are too many.
+    pub not_compared: u64,
     /// The minutes with the most failures.
     pub minutes: Vec<Minute>,
     /// The routes with the most failures.
@@ -109,19 +190,6 @@ pub struct Access {
     pub log_format: Option<String>,
     /// That line is the whole of the operator's own format, extended.
     pub log_format_is_whole: bool,
-}
-
-/// Failures of one kind.
-#[derive(Debug, Serialize)]
-pub struct Kind {
-    /// How.
-    pub how: How,
-    /// The cause that the log alone proves.
-    pub cause: Cause,
-    /// What clients were sent, and how often.
-    pub statuses: BTreeMap<u16, u64>,
-    /// All of them.
-    pub count: u64,
 }
 
 /// A minute.
@@ -168,6 +236,8 @@ pub struct ErrorMessages {
     pub lines: u64,
     /// Lines of no message.
     pub strays: u64,
+    /// The first of them, without what may be secret.
+    pub samples: Vec<String>,
     /// The first time, as nginx's host showed it.
     pub first: Option<String>,
     /// The last time.
@@ -194,36 +264,38 @@ pub struct Messages {
 impl Access {
     /// Of what was counted, in these formats.
     #[must_use]
-    pub fn of(mut tally: Tally, formats: &[Chosen]) -> Self {
+    pub fn of(mut tally: Tally, explained: &Explained, left_out: u64) -> Self {
+        let formats: Vec<_> = tally.formats().to_vec();
+        let formats: Vec<&Chosen> = formats.iter().map(|(chosen, _)| &**chosen).collect();
+        let span = tally.minutes.span();
         let (routes, other_routes) = named(&tally.routes);
         let (upstreams, other_upstreams) = named(&tally.upstreams);
-        let statuses = (0..).zip(tally.statuses.iter().copied());
+        let statuses = (0..).zip(tally.statuses.0.iter().copied());
         let responses: BTreeMap<u16, u64> = statuses.filter(|(_, count)| *count > 0).collect();
-        let failures = kinds(&tally);
+        let failures = kinds(&tally.failures, explained);
         let masked = failures.iter().filter(|kind| kind.how == How::Masked);
         // The format that tells least is the one to extend.
         let poorest = formats
             .iter()
-            .max_by_key(|chosen| formats::lacking(&chosen.format).len());
+            .max_by_key(|chosen| formats::lacking(chosen).len());
         let minutes = tally.minutes.worst(SHOWN);
         Self {
             formats: formats
                 .iter()
-                .map(|chosen| {
-                    let how = if chosen.given { "given" } else { "detected" };
-                    (chosen.name.clone(), how)
-                })
+                .map(|chosen| (chosen.name.clone(), chosen.how()))
                 .collect(),
+            guesses: formats.iter().map(|chosen| chosen.shown.clone()).collect(),
             lines: tally.lines,
             unparsed: tally.unparsed,
             samples: tally.samples.iter().map(|line| lossy(line)).collect(),
-            first: tally.span.and_then(|(first, _)| time(first)),
-            last: tally.span.and_then(|(_, last)| time(last)),
+            first: span.and_then(|(first, _)| time(first)),
+            last: span.and_then(|(_, last)| time(last)),
             failed: responses.range(500..).map(|(_, count)| count).sum(),
             responses,
             masked: masked.map(|kind| kind.count).sum(),
             saved: tally.saved,
             failures,
+            not_compared: left_out,
             minutes: minutes
                 .into_iter()
                 .filter_map(|(at, minute)| {
@@ -240,8 +312,8 @@ impl Access {
             other_upstreams,
             upstream_seconds: Times::of(&tally.upstream_time),
             request_seconds: Times::of(&tally.request_time),
-            format_lacks: poorest.map_or_else(Vec::new, |chosen| formats::lacking(&chosen.format)),
-            log_format: poorest.and_then(formats::extended),
+            format_lacks: poorest.map_or_else(Vec::new, |chosen| formats::lacking(chosen)),
+            log_format: poorest.and_then(|chosen| formats::extended(chosen)),
             log_format_is_whole: poorest.is_some_and(|chosen| chosen.text.is_some()),
         }
     }
@@ -258,6 +330,7 @@ impl ErrorMessages {
         Self {
             lines: errors.lines,
             strays: errors.strays,
+            samples: errors.samples.iter().map(|line| lossy(line)).collect(),
             first: errors.span.map(|(first, _)| shown(first)),
             last: errors.span.map(|(_, last)| shown(last)),
             messages: messages
@@ -287,23 +360,7 @@ impl Times {
     }
 }
 
-fn kinds(tally: &Tally) -> Vec<Kind> {
-    let mut kinds: BTreeMap<How, BTreeMap<u16, u64>> = BTreeMap::new();
-    for ((how, status), count) in &tally.failures {
-        kinds.entry(*how).or_default().insert(*status, *count);
-    }
-    let kind = |(how, statuses): (How, BTreeMap<u16, u64>)| Kind {
-        how,
-        cause: how.cause(),
-        count: statuses.values().sum(),
-        statuses,
-    };
-    let mut kinds: Vec<_> = kinds.into_iter().map(kind).collect();
-    kinds.sort_by_key(|kind| std::cmp::Reverse(kind.count));
-    kinds
-}
-
-fn named(top: &Top) -> (Vec<Named>, u64) {
+fn named<const MOST: usize>(top: &Top<MOST>) -> (Vec<Named>, u64) {
     let (first, rest) = top.first(SHOWN);
     let named = |(name, failures): (&[u8], Failures)| Named {
         name: lossy(name),

@@ -4,9 +4,12 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{feed::Take, minutes::Minutes, route, spread::Spread, top::Top};
+use super::{
+    formats::Chosen, minutes::Minutes, pairs::Pairs, route, secrets::without_secrets,
+    spread::Spread, top::Top,
+};
 use crate::access_log::{
-    Entry, Field, Format,
+    Entry, Field,
     how::{self, Hidden, How},
 };
 
@@ -21,8 +24,11 @@ const SAMPLE: usize = 300;
 const MOST_ATTEMPTS: usize = 64;
 
 /// What access logs hold.
+#[derive(Default)]
 pub struct Tally {
-    format: Arc<Format>,
+    format: Option<Arc<Chosen>>,
+    /// Lines of this format since it was begun.
+    in_format: u64,
     has_upstream: bool,
     has_upstream_time: bool,
     has_request_time: bool,
@@ -30,79 +36,100 @@ pub struct Tally {
     pub lines: u64,
     /// Lines that do not fit.
     pub unparsed: u64,
-    /// Bytes, uncompressed.
-    pub bytes: u64,
     /// The first lines that do not fit.
     pub samples: Vec<Vec<u8>>,
     /// Responses by status, 0 to 999.
-    pub statuses: Box<[u64; 1000]>,
-    /// The earliest and the latest time, in microseconds since 1970-01-01 UTC: to the second where
-    /// lines are in order, else to the few seconds that workers keep theirs back (`buffer=`).
-    pub span: Option<(i64, i64)>,
+    pub statuses: Statuses,
     /// Failures and hidden failures, by kind and the status that the client was sent.
-    pub failures: HashMap<(How, u16), u64>,
+    pub failures: Failures,
     /// Requests that failed at one upstream and succeeded at the next.
     pub saved: u64,
     /// By the minute.
     pub minutes: Minutes,
     /// Failures by route.
-    pub routes: Top,
+    pub routes: Top<MOST_ROUTES>,
     /// Failed attempts by upstream.
-    pub upstreams: Top,
+    pub upstreams: Top<MOST_UPSTREAMS>,
     /// Attempts at upstreams: how long.
     pub upstream_time: Spread,
     /// Requests: how long.
     pub request_time: Spread,
+    formats: Vec<(Arc<Chosen>, u64)>,
     route: Vec<u8>,
 }
 
-impl Tally {
-    /// Nothing yet; the lines to come are of this format.
-    #[must_use]
-    pub fn new(format: &Arc<Format>) -> Self {
-        let mut tally = Self {
-            format: Arc::clone(format),
-            has_upstream: false,
-            has_upstream_time: false,
-            has_request_time: false,
-            lines: 0,
-            unparsed: 0,
-            bytes: 0,
-            samples: Vec::new(),
-            statuses: Box::new([0; 1000]),
-            span: None,
-            failures: HashMap::new(),
-            saved: 0,
-            minutes: Minutes::default(),
-            routes: Top::new(MOST_ROUTES),
-            upstreams: Top::new(MOST_UPSTREAMS),
-            upstream_time: Spread::default(),
-            request_time: Spread::default(),
-            route: Vec::new(),
-        };
-        tally.begin(format);
-        tally
-    }
+/// Failures by kind and the status that the client was sent.
+pub type Failures = HashMap<(How, u16), u64>;
 
+/// Responses by status, 0 to 999.
+pub struct Statuses(pub Box<[u64; 1000]>);
+
+impl Default for Statuses {
+    fn default() -> Self {
+        Self(Box::new([0; 1000]))
+    }
+}
+
+impl Tally {
     /// The lines to come are of this format.
-    pub fn begin(&mut self, format: &Arc<Format>) {
-        self.format = Arc::clone(format);
+    pub fn begin(&mut self, format: &Arc<Chosen>) {
+        if self
+            .format
+            .as_ref()
+            .is_some_and(|now| Arc::ptr_eq(now, format))
+        {
+            return;
+        }
+        self.close();
         self.has_upstream = format.gives(Field::UpstreamStatus);
         self.has_upstream_time = format.gives(Field::UpstreamResponseTime);
         self.has_request_time = format.gives(Field::RequestTime);
         self.minutes.begin(format);
+        self.format = Some(Arc::clone(format));
     }
 
+    /// Puts away how many lines were in the format.
+    fn close(&mut self) {
+        let count = std::mem::take(&mut self.in_format);
+        if let Some(format) = self.format.take().filter(|_| count > 0) {
+            self.in_formats(format, count);
+        }
+    }
+
+    fn in_formats(&mut self, format: Arc<Chosen>, count: u64) {
+        let same = |known: &Chosen| known.name == format.name && known.shown == format.shown;
+        match self.formats.iter_mut().find(|(known, _)| same(known)) {
+            Some((_, known)) => *known += count,
+            None => self.formats.push((format, count)),
+        }
+    }
+
+    /// Puts the formats in an order by their names; of equals the more frequent comes first.
+    pub fn order_formats(&mut self, place: impl Fn(&str) -> usize) {
+        self.close();
+        self.formats
+            .sort_by_key(|(format, count)| (place(&format.name), std::cmp::Reverse(*count)));
+    }
+
+    /// The formats that lines were in, and how many.
+    #[must_use]
+    pub fn formats(&mut self) -> &[(Arc<Chosen>, u64)] {
+        self.close();
+        &self.formats
+    }
+
+    /// Counts a response.
     #[inline]
-    fn entry(&mut self, entry: &Entry<'_>) {
+    pub fn entry(&mut self, entry: &Entry<'_>, pairs: &mut Pairs) {
+        self.in_format += 1;
         let status = entry.status().unwrap_or(0);
-        if let Some(count) = self.statuses.get_mut(usize::from(status)) {
+        if let Some(count) = self.statuses.0.get_mut(usize::from(status)) {
             *count += 1;
         }
         let failed = status >= 500;
         self.minutes.add(entry, failed);
         if failed {
-            self.failed(entry, status);
+            self.failed(entry, status, pairs);
         } else if self.has_upstream {
             match how::hidden(entry, status) {
                 Hidden::Nothing => {}
@@ -123,8 +150,9 @@ impl Tally {
     }
 
     #[cold]
-    fn failed(&mut self, entry: &Entry<'_>, status: u16) {
-        let how = how::failed(entry, status, self.format.escape());
+    fn failed(&mut self, entry: &Entry<'_>, status: u16, pairs: &mut Pairs) {
+        let how = how::failed(entry, status, entry.escape());
+        pairs.failure(entry, status, how);
         *self.failures.entry((how, status)).or_default() += 1;
         route::write(entry, &mut self.route);
         self.routes.add(&self.route, status);
@@ -152,40 +180,28 @@ impl Tally {
         }
     }
 
+    /// Counts a line that fits nothing.
     #[cold]
-    fn unparsed(&mut self, line: &[u8]) {
+    pub fn unparsed(&mut self, line: &[u8]) {
+        self.lines += 1;
         self.unparsed += 1;
-        if self.samples.len() < SAMPLES {
-            let line = line.get(..SAMPLE).unwrap_or(line);
-            self.samples.push(without_queries(line));
-        }
-    }
-
-    /// The times of the first and the last line of a block stand for all between them.
-    fn look_at_time(&mut self, line: &[u8]) {
-        let mut entry = Entry::default();
-        if self.format.parse(line, &mut entry)
-            && let Some(time) = entry.time()
-        {
-            let (first, last) = self.span.unwrap_or((time, time));
-            self.span = Some((first.min(time), last.max(time)));
-        }
+        sample(&mut self.samples, line);
     }
 
     /// Takes all of another.
-    pub fn merge(&mut self, other: Self) {
+    pub fn merge(&mut self, mut other: Self) {
+        self.close();
+        other.close();
+        for (format, count) in std::mem::take(&mut other.formats) {
+            self.in_formats(format, count);
+        }
         self.lines += other.lines;
         self.unparsed += other.unparsed;
-        self.bytes += other.bytes;
         self.samples.extend(other.samples);
         self.samples.truncate(SAMPLES);
-        for (mine, other) in self.statuses.iter_mut().zip(other.statuses.iter()) {
+        for (mine, other) in self.statuses.0.iter_mut().zip(other.statuses.0.iter()) {
             *mine += other;
         }
-        self.span = match (self.span, other.span) {
-            (Some(mine), Some(other)) => Some((mine.0.min(other.0), mine.1.max(other.1))),
-            (mine, other) => mine.or(other),
-        };
         for (key, count) in other.failures {
             *self.failures.entry(key).or_default() += count;
         }
@@ -201,91 +217,42 @@ impl Tally {
 /// The longest name of an upstream that is kept, in bytes.
 const MOST_ADDR: usize = 120;
 
-impl Take for Tally {
-    fn lines(&mut self, lines: &[u8]) {
-        let format = Arc::clone(&self.format);
-        self.bytes += lines.len() as u64;
-        let read = format.for_each_line(lines, |line| match line {
-            Ok(entry) => self.entry(entry),
-            Err(line) => self.unparsed(line),
-        });
-        self.lines += read.parsed + read.unparsed;
-        let whole = lines.get(..read.bytes).unwrap_or_default();
-        let ended = whole.strip_suffix(b"\n").unwrap_or_default();
-        let first = memchr::memchr(b'\n', whole).and_then(|end| whole.get(..end));
-        let last = memchr::memrchr(b'\n', ended).map_or(0, |at| at + 1);
-        self.look_at_time(first.unwrap_or_default());
-        self.look_at_time(ended.get(last..).unwrap_or_default());
-        let rest = lines.get(read.bytes..).unwrap_or_default();
-        if !rest.is_empty() {
-            self.lines += 1;
-            let mut entry = Entry::default();
-            if format.parse(rest, &mut entry) {
-                self.entry(&entry);
-                self.look_at_time(rest);
-            } else {
-                self.unparsed(rest);
-            }
-        }
+/// Keeps the beginning of a line, if there is room for it and it is no mere piece.
+pub fn sample(samples: &mut Vec<Vec<u8>>, line: &[u8]) {
+    if samples.len() < SAMPLES && !line.is_empty() {
+        let line = line.get(..SAMPLE).unwrap_or(line);
+        samples.push(without_secrets(line));
     }
-
-    fn overlong(&mut self) {
-        self.lines += 1;
-        self.unparsed += 1;
-    }
-}
-
-/// A line with `…` in place of what follows a `?`, up to a space or a quote.
-fn without_queries(line: &[u8]) -> Vec<u8> {
-    let mut kept = Vec::with_capacity(line.len());
-    let mut hiding = false;
-    for byte in line {
-        hiding &= !matches!(byte, b' ' | b'"' | b'\'' | b'|' | b'\t');
-        if !hiding {
-            kept.push(*byte);
-        }
-        if *byte == b'?' && !hiding {
-            hiding = true;
-            kept.extend_from_slice("…".as_bytes());
-        }
-    }
-    kept
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access_log::Escape;
+    use crate::offline::formats::given;
 
-    fn tally(format: &str) -> Tally {
-        let format = Format::compile(format.as_bytes(), Escape::Default).expect("a format");
-        Tally::new(&Arc::new(format))
-    }
-
-    #[test]
-    fn lines_with_and_without_an_end_are_counted_once() {
-        let mut tally = tally("$status $msec");
-        tally.lines(b"200 1795363310.000\nodd?secret line\n500 1795363370.000\n");
-        tally.lines(b"404 1795363300.000");
-        tally.overlong();
-        assert_eq!((tally.lines, tally.unparsed), (5, 2));
-        assert_eq!(tally.samples, ["odd?… line".as_bytes()]);
-        assert_eq!(
-            tally.span,
-            Some((1_795_363_300_000_000, 1_795_363_370_000_000))
-        );
-        assert_eq!(
-            tally.statuses[404] + tally.statuses[500] + tally.statuses[200],
-            3
-        );
-        assert_eq!(tally.failures, HashMap::from([((How::Untold, 500), 1)]));
+    fn tally(format: &str, lines: &[&str]) -> Tally {
+        let chosen = Arc::new(given(format).expect("a format"));
+        let mut tally = Tally::default();
+        tally.begin(&chosen);
+        for line in lines {
+            let mut entry = Entry::default();
+            assert!(chosen.parse(line.as_bytes(), &mut entry), "{line}");
+            tally.entry(&entry, &mut Pairs::default());
+        }
+        tally
     }
 
     #[test]
     fn upstreams_that_failed_are_counted_by_attempt() {
-        let mut mine = tally("$status|$upstream_status|$upstream_addr|$upstream_response_time");
-        mine.lines(b"200|502, 200|a:1, b:1|0.010, 0.020\n500|500|a:1|0.030\n200|200|b:1|0.001\n");
-        let mut all = tally("$status");
+        let mine = tally(
+            "$status|$upstream_status|$upstream_addr|$upstream_response_time",
+            &[
+                "200|502, 200|a:1, b:1|0.010, 0.020",
+                "500|500|a:1|0.030",
+                "200|200|b:1|0.001",
+            ],
+        );
+        let mut all = tally("$status", &["200"]);
         all.merge(mine);
         let (first, rest) = all.upstreams.first(9);
         assert_eq!((first.len(), rest, all.saved), (1, 0, 1));
@@ -294,5 +261,7 @@ mod tests {
             (all.upstream_time.count(), all.upstream_time.most()),
             (4, 30)
         );
+        let counts: Vec<_> = all.formats().iter().map(|(_, count)| *count).collect();
+        assert_eq!(counts, [4]);
     }
 }

@@ -5,8 +5,11 @@ use std::{
     fmt::{self, Write},
 };
 
-use super::report::{Access, ErrorMessages, Named, Report, Times};
-use crate::{access_log::how::How, clock::Time, correlator::Cause, sinks::printable::printable};
+use super::{
+    figures::{counted, minute_second, number, share, size},
+    report::{Access, ErrorMessages, InputRead, Named, Report, Times},
+};
+use crate::{access_log::how::How, correlator::Cause, sinks::printable::printable};
 
 /// The report as lines, each with its end. What logs hold is escaped.
 #[must_use]
@@ -20,23 +23,36 @@ pub fn text(report: &Report) -> String {
 fn write(out: &mut String, report: &Report) -> fmt::Result {
     let lines: u64 = report.inputs.iter().map(|input| input.lines).sum();
     let bytes: u64 = report.inputs.iter().map(|input| input.bytes).sum();
-    let files = report.inputs.len();
-    let plural = if files == 1 { "log" } else { "logs" };
+    let files = report.inputs.len() as u64;
     writeln!(
         out,
-        "read {files} {plural}: {} lines, {}",
-        number(lines),
+        "read {}: {}, {}",
+        counted(files, "log"),
+        counted(lines, "line"),
         size(bytes)
     )?;
+    for input in report
+        .inputs
+        .iter()
+        .filter(|input| !input.wrappers.is_empty())
+    {
+        let wrappers = input.wrappers.join(", in it ");
+        let name = printable(&input.name);
+        writeln!(
+            out,
+            "{name}: read without what is around its lines ({wrappers})"
+        )?;
+    }
     if let Some(access) = &report.access {
-        read(out, access)?;
-        failures(out, access)?;
+        read(out, access, report)?;
+        failures(out, access, report.is_understood())?;
         more(out, access)?;
     }
     if let Some(errors) = &report.errors {
         messages(out, errors)?;
     }
-    for problem in &report.problems {
+    let unread = report.problems.iter().filter(|problem| problem.unread);
+    for problem in unread {
         writeln!(
             out,
             "\nnot read, or not to its end: {}",
@@ -46,37 +62,42 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
     Ok(())
 }
 
-fn read(out: &mut String, access: &Access) -> fmt::Result {
+fn read(out: &mut String, access: &Access, report: &Report) -> fmt::Result {
     if let (Some(first), Some(last)) = (access.first, access.last) {
-        writeln!(
-            out,
-            "from {} to {} (UTC)",
-            minute_second(first),
-            minute_second(last)
-        )?;
-    }
-    for (name, how) in &access.formats {
-        writeln!(out, "format: {} ({how})", printable(name))?;
-    }
-    if access.unparsed > 0 {
-        let (unparsed, share) = (
-            number(access.unparsed),
-            share(access.unparsed, access.lines),
-        );
-        writeln!(
-            out,
-            "{unparsed} lines ({share}) are in no such format, for example:"
-        )?;
-        for sample in &access.samples {
-            writeln!(out, "    {}", printable(sample))?;
+        let (first, last) = (minute_second(first), minute_second(last));
+        if first == last {
+            writeln!(out, "at {first} (UTC)")?;
+        } else {
+            writeln!(out, "from {first} to {last} (UTC)")?;
         }
     }
-    writeln!(out, "\nresponses")?;
+    formats(out, access, report)?;
+    if access.unparsed > 0 {
+        let share = share(access.unparsed, access.lines);
+        let (are, which) = if access.unparsed == 1 {
+            ("is", "")
+        } else {
+            ("are", ", for example")
+        };
+        writeln!(
+            out,
+            "{} ({share}) {are} in no format that is known{which}:",
+            counted(access.unparsed, "line")
+        )?;
+        samples(out, &access.samples)?;
+        if report.inputs.len() > 1 {
+            misfits(out, report)?;
+        }
+    }
     let all: u64 = access.responses.values().sum();
+    if all == 0 {
+        return Ok(());
+    }
+    writeln!(out, "\nresponses")?;
     for (status, count) in &access.responses {
         writeln!(
             out,
-            "  {status:03}  {:>14}  {:>7}",
+            "  {status:03}  {:>14}  {:>8}",
             number(*count),
             share(*count, all)
         )?;
@@ -84,11 +105,77 @@ fn read(out: &mut String, access: &Access) -> fmt::Result {
     Ok(())
 }
 
-fn failures(out: &mut String, access: &Access) -> fmt::Result {
-    if access.failures.is_empty() {
-        writeln!(out, "\nno response failed")?;
-    } else {
-        writeln!(out, "\n{} responses failed", number(access.failed))?;
+/// Whether it is not sure what all of the lines hold.
+fn is_guessed(access: &Access) -> bool {
+    access.guesses.iter().any(Option::is_some)
+}
+
+/// Which formats were read, and of several logs in which.
+fn formats(out: &mut String, access: &Access, report: &Report) -> fmt::Result {
+    for ((name, how), guess) in access.formats.iter().zip(&access.guesses) {
+        if name == how {
+            write!(out, "format: as given")?;
+        } else {
+            write!(out, "format: {} ({how})", printable(name))?;
+        }
+        if let Some(guess) = guess.as_ref().filter(|guess| *guess != name) {
+            write!(out, ": {}", printable(guess))?;
+        }
+        if access.formats.len() > 1 && report.inputs.len() > 1 {
+            let of_format = |input: &&InputRead| input.format.as_ref() == Some(name);
+            let inputs = report.inputs.iter().filter(of_format);
+            let names: Vec<_> = inputs.map(|input| printable(&input.name)).collect();
+            if !names.is_empty() {
+                write!(out, ", in {}", names.join(", "))?;
+            }
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn samples(out: &mut String, samples: &[String]) -> fmt::Result {
+    samples
+        .iter()
+        .try_for_each(|sample| writeln!(out, "    {}", printable(sample)))
+}
+
+/// Which of several logs have lines that nobody understood.
+fn misfits(out: &mut String, report: &Report) -> fmt::Result {
+    for input in report.inputs.iter().filter(|input| input.unparsed > 0) {
+        writeln!(
+            out,
+            "  {} of {} in {}",
+            number(input.unparsed),
+            counted(input.lines, "line"),
+            printable(&input.name)
+        )?;
+    }
+    Ok(())
+}
+
+fn failures(out: &mut String, access: &Access, understood: bool) -> fmt::Result {
+    match access.failed {
+        0 if !understood => {
+            writeln!(
+                out,
+                "\nwhether responses failed is not known: most lines were not understood"
+            )?;
+        }
+        0 if access.responses.is_empty() => writeln!(out, "\nno response is in it")?,
+        0 if access.unparsed > 0 => {
+            writeln!(out, "\nno response failed, of those that were understood")?;
+        }
+        0 => writeln!(out, "\nno response failed")?,
+        failed => {
+            let sure = access.formats.iter().all(|(_, how)| *how != "guessed");
+            let hedge = if sure {
+                ""
+            } else {
+                ", if the format was guessed right"
+            };
+            writeln!(out, "\n{} failed{hedge}", counted(failed, "response"))?;
+        }
     }
     for kind in &access.failures {
         let statuses = statuses(&kind.statuses);
@@ -101,7 +188,15 @@ fn failures(out: &mut String, access: &Access) -> fmt::Result {
         } else {
             ""
         };
-        let (count, means) = (number(kind.count), kind.how.means());
+        let count = number(kind.count);
+        let guessed = is_guessed(access);
+        let means = match kind.means {
+            Some(means) => format!("{means}, says the error log"),
+            None if guessed && kind.how == How::Untold => {
+                "nothing that was recognised in the lines tells".to_owned()
+            }
+            None => kind.how.means().to_owned(),
+        };
         writeln!(
             out,
             "  {count:>12}  {cause:<20}  {means}: {statuses}{masked}"
@@ -114,22 +209,14 @@ fn failures(out: &mut String, access: &Access) -> fmt::Result {
             "  {saved:>12}  failed at one upstream and succeeded at the next: no harm done"
         )?;
     }
-    if !access.minutes.is_empty() {
-        writeln!(out, "\nthe worst minutes (UTC)")?;
-        for minute in &access.minutes {
-            let time = minute.time.to_string();
-            let time = time.get(..16).unwrap_or(&time).replace('T', " ");
-            let (count, share) = (
-                number(minute.failures),
-                share(minute.failures, access.failed),
-            );
-            let of = number(minute.responses);
-            writeln!(
-                out,
-                "  {time}  {count:>12} failed of {of} ({share} of all failures)"
-            )?;
-        }
+    if access.not_compared > 0 {
+        let count = number(access.not_compared);
+        writeln!(
+            out,
+            "  {count} more failures and messages were not compared with each other"
+        )?;
     }
+    worst_minutes(out, access)?;
     named(
         out,
         "routes that failed most",
@@ -152,6 +239,27 @@ fn failures(out: &mut String, access: &Access) -> fmt::Result {
                 "\n{what} {p50:.3} s (median), {p95:.3} s (p95), {p99:.3} s (p99), {max:.3} s (most)"
             )?;
         }
+    }
+    Ok(())
+}
+
+fn worst_minutes(out: &mut String, access: &Access) -> fmt::Result {
+    if access.minutes.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nthe worst minutes (UTC)")?;
+    for minute in &access.minutes {
+        let time = minute.time.to_string();
+        let time = time.get(..16).unwrap_or(&time).replace('T', " ");
+        let (count, share) = (
+            number(minute.failures),
+            share(minute.failures, access.failed),
+        );
+        let of = number(minute.responses);
+        writeln!(
+            out,
+            "  {time}  {count:>12} failed of {of} ({share} of all failures)"
+        )?;
     }
     Ok(())
 }
@@ -190,11 +298,23 @@ fn more(out: &mut String, access: &Access) -> fmt::Result {
     } else {
         "all about the upstream's part in a failure"
     };
-    writeln!(
-        out,
-        "\nthis format does not tell {told}: it lacks {}.",
-        lacks.join(" ")
-    )?;
+    // Of a guessed format nobody can say what it lacks.
+    let lacks = lacks.join(" ");
+    if is_guessed(access) {
+        writeln!(
+            out,
+            "\nthese were not recognised in the lines: {lacks}. They tell {told}."
+        )?;
+    } else {
+        writeln!(out, "\nthis format does not tell {told}: it lacks {lacks}.")?;
+    }
+    if access.formats.iter().any(|(name, _)| name == "JSON") {
+        let one = access.format_lacks.first().copied().unwrap_or_default();
+        return writeln!(
+            out,
+            "your own log_format tells it with a key for each of them, as in \"{one}\":\"${one}\""
+        );
+    }
     let whose = if access.log_format_is_whole {
         "this one does (name it in access_log, then reload)"
     } else {
@@ -204,7 +324,7 @@ fn more(out: &mut String, access: &Access) -> fmt::Result {
 }
 
 fn messages(out: &mut String, errors: &ErrorMessages) -> fmt::Result {
-    write!(out, "\nerror log: {} lines", number(errors.lines))?;
+    write!(out, "\nerror log: {}", counted(errors.lines, "line"))?;
     if let (Some(first), Some(last)) = (&errors.first, &errors.last) {
         write!(out, ", from {first} to {last} (its host's time)")?;
     }
@@ -221,7 +341,13 @@ fn messages(out: &mut String, errors: &ErrorMessages) -> fmt::Result {
         )?;
     }
     if errors.strays > 0 {
-        writeln!(out, "  {:>12}  lines of no message", number(errors.strays))?;
+        let lines = if errors.strays == 1 { "line" } else { "lines" };
+        writeln!(
+            out,
+            "  {:>12}  {lines} of no message:",
+            number(errors.strays)
+        )?;
+        samples(out, &errors.samples)?;
     }
     Ok(())
 }
@@ -231,63 +357,4 @@ fn statuses<K: fmt::Display>(counts: &BTreeMap<K, u64>) -> String {
         .iter()
         .map(|(status, count)| format!("{} × {status}", number(*count)));
     each.collect::<Vec<_>>().join(", ")
-}
-
-/// `2026-11-22 16:01:50`
-fn minute_second(time: Time) -> String {
-    let text = time.to_string();
-    text.get(..19).unwrap_or(&text).replace('T', " ")
-}
-
-/// `1,234,567`
-fn number(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-fn size(bytes: u64) -> String {
-    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
-    match units.iter().find(|(power, _)| bytes >> power > 0) {
-        Some((power, unit)) => {
-            let tenths = (bytes >> (power - 10)) * 10 / 1024;
-            format!("{}.{} {unit}", tenths / 10, tenths % 10)
-        }
-        None => format!("{bytes} bytes"),
-    }
-}
-
-/// Of all, in percent.
-fn share(part: u64, all: u64) -> String {
-    let tenths = u128::from(part) * 1000 / u128::from(all.max(1));
-    match tenths {
-        0 if part > 0 => "< 0.1 %".to_owned(),
-        _ => format!("{}.{} %", tenths / 10, tenths % 10),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_are_easy_to_read() {
-        assert_eq!(
-            [0, 12, 1234, 1_234_567].map(number),
-            ["0", "12", "1,234", "1,234,567"]
-        );
-        assert_eq!(
-            [5, 1536, 3 << 30].map(size),
-            ["5 bytes", "1.5 KiB", "3.0 GiB"]
-        );
-        assert_eq!(share(1, 3), "33.3 %");
-        assert_eq!(share(1, 1_000_000), "< 0.1 %");
-        assert_eq!(share(0, 0), "0.0 %");
-    }
 }

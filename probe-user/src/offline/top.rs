@@ -42,23 +42,23 @@ impl Failures {
 /// Failures by key. When there are too many keys, those with the fewest failures are given up and
 /// counted together: what fails often stays, whatever else is in the log.
 #[derive(Clone, Debug)]
-pub struct Top {
+pub struct Top<const MOST: usize> {
     counts: HashMap<Box<[u8]>, Failures>,
     most: usize,
     others: u64,
 }
 
-impl Top {
-    /// At most so many keys.
-    #[must_use]
-    pub fn new(most: usize) -> Self {
+impl<const MOST: usize> Default for Top<MOST> {
+    fn default() -> Self {
         Self {
             counts: HashMap::new(),
-            most,
+            most: MOST,
             others: 0,
         }
     }
+}
 
+impl<const MOST: usize> Top<MOST> {
     /// Counts a failure.
     pub fn add(&mut self, key: &[u8], status: u16) {
         if let Some(count) = self.counts.get_mut(key) {
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn what_fails_often_stays_among_many_that_fail_once() {
-        let mut top = Top::new(100);
+        let mut top = Top::<100>::default();
         for n in 0..10_000 {
             top.add(format!("rare {n}").as_bytes(), 404 + n % 100);
             if n % 10 == 0 {
@@ -131,7 +131,7 @@ mod tests {
             }
         }
         assert!(top.counts.len() <= 100);
-        let mut other = Top::new(100);
+        let mut other = Top::<100>::default();
         other.add(b"often", 500);
         top.merge(other);
         let (first, rest) = top.first(1);
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn equal_counts_make_room_too() {
-        let mut top = Top::new(10);
+        let mut top = Top::<10>::default();
         for n in 0..1000 {
             top.add(&[1, 2, 3].repeat(n + 1), 500);
             assert!(top.counts.len() <= 10);

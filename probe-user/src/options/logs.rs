@@ -9,8 +9,8 @@ use crate::sinks::console::Output;
 /// Options of `logs`.
 #[derive(Clone, Debug, Args)]
 pub struct LogsOptions {
-    /// Access logs and error logs, rotated and gzipped ones too, in any order; `-` is standard
-    /// input [default: standard input]
+    /// Access logs and error logs, rotated, compressed and archived ones too, in any order; `-` is
+    /// standard input [default: standard input]
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// The format of the access logs: a name such as combined, or the text of the `log_format`
