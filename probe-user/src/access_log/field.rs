@@ -124,6 +124,7 @@ impl Field {
             Self::BodyBytesSent => "body_bytes_sent",
             Self::Referer => "http_referer",
             Self::UserAgent => "http_user_agent",
+            Self::UpstreamCacheStatus => "upstream_cache_status",
         }
     }
 

@@ -260,7 +260,7 @@ impl Collector {
         match words.name() {
             b"access_log" => self.access_log(words),
             b"error_log" => self.error_log(words),
-            b"mirror" => self.mirror(words),
+            b"mirror" | b"post_action" => self.mirror(words),
             _ => {
                 let odd = match self.frames.last_mut() {
                     None if self.main.directive(words, &self.prefix) => None,

@@ -47,7 +47,8 @@ pub struct Settings {
     pub servers: Vec<Server>,
     /// The upstreams of `http`, in order.
     pub upstreams: Vec<Upstream>,
-    /// The paths of every `mirror`: what becomes of requests there is no client's affair.
+    /// The paths of every `mirror` and `post_action`: what becomes of requests there is no client's
+    /// affair.
     pub mirrors: BTreeSet<Arc<str>>,
     /// Where in `upstreams` each name is.
     pub(super) upstream_places: HashMap<Arc<str>, usize>,

@@ -261,7 +261,7 @@ impl Correlator {
     /// Whether an answer that was sent with a status below 500 is not known to be a failure: another
     /// upstream may have helped, a script may have, or it was a mirror that failed.
     fn is_no_failure(&self, case: &Case, cause: Cause) -> bool {
-        if cause == Cause::Unknown {
+        if cause == Cause::Unknown || self.may_be_mirrored(case) {
             return true;
         }
         let by_message = case.answer.is_none() && cause == Cause::UpstreamMasked;

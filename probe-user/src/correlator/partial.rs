@@ -1,7 +1,15 @@
 //! Answers that a client got in part, or not at all, while its nginx lived on.
 
-use super::Correlator;
-use crate::{clock::Time, error_log, facts::Instance, requests::Answer};
+use super::{
+    Correlator,
+    cases::{Case, WAIT},
+};
+use crate::{
+    clock::Time,
+    error_log,
+    facts::{Instance, Noted},
+    requests::Answer,
+};
 
 /// `101 Switching Protocols`: what comes after it is no answer.
 const SWITCHED: u16 = 101;
@@ -30,7 +38,29 @@ impl Correlator {
             .cases
             .begin((time, instance), (Some(answer), None), status);
         self.cases.take_notes(id, time);
-        self.settle(id, true);
+        // What the log says of it tells whether it is about a mirror.
+        let mirrored = self.returns.get(instance);
+        let mirrored = mirrored.is_some_and(|returns| returns.mirrors_any());
+        if mirrored && self.sources(instance).error_log {
+            self.cases.wait(id, self.now.plus(WAIT));
+            self.settle(id, false);
+        } else {
+            self.settle(id, true);
+        }
+    }
+
+    /// Whether a message about an answer that had begun may be about a request that is mirrored,
+    /// which is no client's affair.
+    pub(super) fn may_be_mirrored(&self, case: &Case) -> bool {
+        let Some(returns) = self.returns.get(&case.instance) else {
+            return false;
+        };
+        let late = case.answer.as_ref().is_some_and(|answer| answer.late);
+        let is_own = |note: &Noted| {
+            let part = note.subrequest.as_deref();
+            note.class.cause.is_some() && !part.is_some_and(|part| returns.mirrors(part))
+        };
+        late && returns.mirrors_any() && !case.notes.iter().any(is_own)
     }
 }
 

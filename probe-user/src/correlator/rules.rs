@@ -65,6 +65,8 @@ pub(super) static RULES: &[Rule] = &[
     // A good beginning of an answer that turned out to be none.
     rule(Cause::UpstreamClosed,    &[&[SaidClosed, Made, PassedOn], &[SaidClosed, Made, Replaced]], &[LoggedClosed], &[]),
     rule(Cause::UpstreamClosed,    &[&[SaidClosed, Made, Own], &[SaidClosed, Late]], &[LoggedClosed], &[]),
+    // A part of it that could not be had.
+    rule(Cause::UpstreamMasked,    &[&[SaidRefused, Late]],                          &[],           &[]),
     rule(Cause::UpstreamTimeout,   &[&[SaidTimeout, Late]],                          &[LoggedTimedOut], &[]),
     // The answer of a limit may be one page or another, as long as it is that answer.
     rule(Cause::Limited,           &[&[SaidLimit, Made]],                            OWN,           &[]),

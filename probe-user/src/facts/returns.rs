@@ -98,6 +98,12 @@ impl Returns {
         }
     }
 
+    /// Whether any request is mirrored: what nginx says of one may then be about its mirror.
+    #[must_use]
+    pub fn mirrors_any(&self) -> bool {
+        !self.mirrors.is_empty()
+    }
+
     /// Whether requests are mirrored to that path.
     #[must_use]
     pub fn mirrors(&self, path: &str) -> bool {

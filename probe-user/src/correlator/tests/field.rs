@@ -282,6 +282,18 @@ fn an_answer_that_is_cut_is_a_failure_with_the_status_that_was_sent() {
         .noted("upstream_closed_body")
         .logged(200, How::Untold);
     is(logs, 200, "upstream_closed", "probable");
+    // A message that may be about a mirror, and is.
+    let late = |part: Option<&str>| {
+        let mut seen = Seen::sent(200, &[OK]).noted("upstream_closed_body");
+        seen.mirrors = &["/shadow"];
+        if let (Some(answer), Some(note)) = (&mut seen.answer, &mut seen.note) {
+            (answer.late, answer.message) = (true, Some(message("upstream_closed_body")));
+            note.subrequest = part.map(str::to_owned);
+        }
+        seen.told()
+    };
+    assert_eq!(late(Some("/shadow")), None);
+    assert!(late(None).is_some() && late(Some("/part")).is_some());
     // A websocket that ends.
     let mut ended = Seen::sent(101, &[Attempt::Status(101)]);
     if let Some(answer) = &mut ended.answer {
