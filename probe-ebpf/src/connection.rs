@@ -96,6 +96,10 @@ pub mod flag {
     pub const CUT: u16 = 512;
 }
 
+/// In place of a client's status: its upstream ended its answer, nginx said a message about that, and
+/// the client has got nothing yet.
+pub const ENDED_EARLY: u16 = 1;
+
 /// A connection of a worker.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -122,7 +126,8 @@ pub struct Connection {
     pub buffer: u64,
     /// See `buffer`.
     pub length: u32,
-    /// Of an upstream: its status, zero before. Of a client: what it was answered with last.
+    /// Of an upstream: its status, zero before. Of a client: what it was answered with last, or
+    /// [`ENDED_EARLY`].
     pub status: u16,
     /// Upstream attempts of the request.
     pub attempts: u16,
@@ -284,8 +289,9 @@ pub struct Worker {
     /// The code of the error answer that nginx began in this turn, for a client that was not known
     /// then.
     pub made: u16,
-    /// Nothing.
-    pub padding: u32,
+    /// As `focus`: the client whose upstream has just ended, or broken off, what it sent; zero once
+    /// something else was done with a socket.
+    pub ended: u32,
     /// An upstream without a client ended in this turn: 1 when the fields below tell of it.
     pub orphan: u16,
     /// Its status.
@@ -349,7 +355,7 @@ pub const BLANK_WORKER: Worker = Worker {
     memory_call: 0,
     message_errno: 0,
     made: 0,
-    padding: 0,
+    ended: 0,
     orphan: 0,
     orphan_status: 0,
     orphan_outcome: 0,

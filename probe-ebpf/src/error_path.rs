@@ -8,7 +8,7 @@ use aya_ebpf::{
     programs::ProbeContext,
 };
 use nginx_probe_ebpf::{
-    connection::{self, Connection, Message, Worker, phase, role},
+    connection::{self, Connection, ENDED_EARLY, Message, Worker, phase, role},
     record::{ARGUMENT_LEN, FORMAT_LEN, Kind, LogMessage},
 };
 
@@ -104,14 +104,15 @@ fn whose(worker: &Worker, pid: u32) -> Option<&'static mut Connection> {
     (!is_answered).then_some(client)
 }
 
-/// The client whose event is handled, when its answer has begun.
+/// The client whose upstream has just ended what it sent. What is said without that may be about
+/// another client than that of the last event: time has run out for it, or it was refused.
 #[inline]
-fn answered(worker: &Worker, pid: u32) -> Option<&'static mut Connection> {
-    if worker.focus == 0 {
+fn ended(worker: &Worker, pid: u32) -> Option<&'static mut Connection> {
+    if worker.focus == 0 || worker.ended != worker.focus {
         return None;
     }
     let client = workers::connection(pid, worker.focus - 1)?;
-    (client.role == role::CLIENT && client.phase == phase::ANSWERED).then_some(client)
+    (client.role == role::CLIENT && client.phase != phase::NEW).then_some(client)
 }
 
 /// Whether a request is a client's own and not a subrequest, whose answer is a part of another's.
@@ -177,9 +178,13 @@ fn is_of_connection(log: u64) -> bool {
 #[inline]
 fn note(worker: &mut Worker, message: &Message, level: u8) {
     if level <= ERROR
-        && let Some(client) = answered(worker, message.pid)
+        && let Some(client) = ended(worker, message.pid)
     {
-        client::said_late(message.pid, client, worker.focus - 1, message);
+        if client.phase == phase::ANSWERED {
+            client::said_late(message.pid, client, worker.focus - 1, message);
+        } else {
+            client.status = ENDED_EARLY;
+        }
     }
     let (noted, errno) = match whose(worker, message.pid) {
         Some(client) => (&mut client.message, &mut client.message_errno),

@@ -3,7 +3,8 @@
 use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
 use nginx_probe_ebpf::{
     connection::{
-        ATTEMPTS, Connection, Message, REQUEST_LEN, STATUSES, Worker, flag, outcome, phase, role,
+        ATTEMPTS, Connection, ENDED_EARLY, Message, REQUEST_LEN, STATUSES, Worker, flag, outcome,
+        phase, role,
     },
     record::{Kind, Request},
 };
@@ -86,6 +87,7 @@ fn forget_attempts(connection: &mut Connection) {
     connection.outcomes = [outcome::NONE; ATTEMPTS];
     connection.header_ns = 0;
     connection.protocol = 0;
+    connection.status = 0;
     forget_signs(connection);
 }
 
@@ -108,6 +110,7 @@ pub fn sent(
     if status < 200 && status != SWITCHING_PROTOCOLS {
         return;
     }
+    let early = connection.status == ENDED_EARLY;
     if connection.phase == phase::ANSWERED {
         connection.flags |= flag::PIPELINED;
         connection.request[0] = 0;
@@ -131,6 +134,8 @@ pub fn sent(
     }
     if status >= SERVER_ERROR || any_failed(connection) {
         tell(seen.pid, connection, descriptor, status, 0);
+    } else if early && connection.message != 0 {
+        tell(seen.pid, connection, descriptor, status, flag::LATE);
     }
     connection.status = status;
 }

@@ -77,6 +77,7 @@ pub fn asked_for_error(worker: &mut Worker, seen: &Seen, descriptor: u32) {
 /// `close(descriptor)`; `first` when it is known that the other side has not closed it before.
 #[inline]
 pub fn closed(worker: &mut Worker, pid: u32, descriptor: u32, first: bool) {
+    worker.ended = 0;
     let Some(connection) = workers::connection(pid, descriptor) else {
         return;
     };
@@ -115,6 +116,7 @@ pub fn received(
 ) {
     worker.message = 0;
     worker.made = 0;
+    worker.ended = 0;
     let connection = match known {
         Some(connection) => connection,
         None if on_socket => {
@@ -149,6 +151,9 @@ pub fn received(
         }
         role::UPSTREAM => {
             worker.focus = connection.parent;
+            if seen.result <= 0 {
+                worker.ended = worker.focus;
+            }
             upstream::received(worker, seen, connection, buffer);
         }
         _ => worker.focus = 0,
@@ -165,6 +170,7 @@ pub fn sent(
     known: Option<&'static mut Connection>,
     on_socket: bool,
 ) {
+    worker.ended = 0;
     let connection = match known {
         Some(connection) => connection,
         None if on_socket && seen.result > 0 => {

@@ -260,34 +260,37 @@ impl Collector {
         match words.name() {
             b"access_log" => self.access_log(words),
             b"error_log" => self.error_log(words),
-            b"mirror" | b"post_action" => self.mirror(words),
-            _ => {
-                let odd = match self.frames.last_mut() {
-                    None if self.main.directive(words, &self.prefix) => None,
-                    Some(Frame::Events) if self.main.events(words) => None,
-                    None | Some(Frame::Events) => words.argument(0).map(text),
-                    Some(Frame::Http) if words.name() == b"log_format" => self.log_format(words),
-                    Some(Frame::Http) => {
-                        location::inherited(&mut self.http, words, &mut self.pool).err()
-                    }
-                    Some(Frame::Server(server)) => match words.name() {
-                        b"listen" => Listen::add(words, &mut self.pool, &mut server.listens).err(),
-                        b"server_name" => {
-                            server.name(words, &mut self.pool);
-                            None
-                        }
-                        _ => server.level.directive(words, &mut self.pool).err(),
-                    },
-                    Some(Frame::Location(location)) => {
-                        location.level.directive(words, &mut self.pool).err()
-                    }
-                    Some(Frame::Upstream(upstream)) => upstream.directive(words, &mut self.pool),
-                    Some(Frame::Other | Frame::Values) => None,
-                };
-                if let Some(value) = odd {
-                    self.odd_value(words, &value);
-                }
+            b"mirror" | b"post_action" => {
+                self.mirror(words);
+                self.of_level(words);
             }
+            _ => self.of_level(words),
+        }
+    }
+
+    fn of_level(&mut self, words: &Words) {
+        let odd = match self.frames.last_mut() {
+            None if self.main.directive(words, &self.prefix) => None,
+            Some(Frame::Events) if self.main.events(words) => None,
+            None | Some(Frame::Events) => words.argument(0).map(text),
+            Some(Frame::Http) if words.name() == b"log_format" => self.log_format(words),
+            Some(Frame::Http) => location::inherited(&mut self.http, words, &mut self.pool).err(),
+            Some(Frame::Server(server)) => match words.name() {
+                b"listen" => Listen::add(words, &mut self.pool, &mut server.listens).err(),
+                b"server_name" => {
+                    server.name(words, &mut self.pool);
+                    None
+                }
+                _ => server.level.directive(words, &mut self.pool).err(),
+            },
+            Some(Frame::Location(location)) => {
+                location.level.directive(words, &mut self.pool).err()
+            }
+            Some(Frame::Upstream(upstream)) => upstream.directive(words, &mut self.pool),
+            Some(Frame::Other | Frame::Values) => None,
+        };
+        if let Some(value) = odd {
+            self.odd_value(words, &value);
         }
     }
 

@@ -32,6 +32,8 @@ pub struct Effective {
     pub lua: LuaPhases,
     /// Answers of what is behind nginx are kept and may be given again (`proxy_cache` and its kin).
     pub caches: bool,
+    /// `post_action`: a path that is asked once the client has its answer.
+    pub acts_after: bool,
     intercepts: Intercepts,
 }
 
@@ -141,6 +143,7 @@ pub(super) struct Own {
     pub(super) limit_conn_status: Option<u16>,
     pub(super) lua: LuaPhases,
     pub(super) caches: Option<bool>,
+    pub(super) acts_after: Option<bool>,
     intercepts: Intercepts,
 }
 
@@ -169,6 +172,7 @@ pub(super) struct Numbers {
     limit_conn_status: u16,
     lua: LuaPhases,
     caches: bool,
+    acts_after: bool,
     intercepts: Intercepts,
 }
 
@@ -212,6 +216,7 @@ impl Merger {
             limit_conn_status: 503,
             lua: LuaPhases::default(),
             caches: false,
+            acts_after: false,
             intercepts: Intercepts::default(),
         }
     }
@@ -245,6 +250,7 @@ impl Merger {
         merged.limit_conn_status = own.limit_conn_status.unwrap_or(outer.limit_conn_status);
         merged.lua.0 |= own.lua.0;
         merged.caches = own.caches.unwrap_or(outer.caches);
+        merged.acts_after = own.acts_after.unwrap_or(outer.acts_after);
         let Intercepts { on, set } = own.intercepts;
         merged.intercepts.on = (outer.intercepts.on & !set) | on;
         merged
@@ -280,6 +286,7 @@ impl Merger {
             },
             lua: numbers.lua,
             caches: numbers.caches,
+            acts_after: numbers.acts_after,
             intercepts: numbers.intercepts,
         });
         self.known.insert(numbers, Arc::clone(&effective));

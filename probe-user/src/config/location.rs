@@ -193,6 +193,12 @@ pub(super) fn inherited(
         }
         return Ok(());
     }
+    if name == b"post_action" {
+        if let Some(own) = own(level, pool) {
+            own.acts_after = Some(first != b"off");
+        }
+        return Ok(());
+    }
     let lua = LuaPhases::of_directive(name);
     let known = !lua.is_empty()
         || matches!(

@@ -1,7 +1,7 @@
 //! Failed answers: what the kernel half and nginx's logs say of each is put together, and each gets
 //! one cause and is counted once.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use super::{
     Cause, Confidence, Correlator, Evidence, Evidenced,
@@ -107,7 +107,7 @@ impl Correlator {
                 time,
                 instance,
                 cause,
-                upstream,
+                upstream.as_deref(),
                 (piece, Subjects::default()),
             );
         } else {
@@ -188,7 +188,13 @@ impl Correlator {
         self.cases.add_note(id, note);
         if let Some(cause) = decided {
             if !alone {
-                self.append(time, instance, cause, upstream, (piece, subjects));
+                self.append(
+                    time,
+                    instance,
+                    cause,
+                    upstream.as_deref(),
+                    (piece, subjects),
+                );
             }
         } else {
             self.settle(id, false);
@@ -201,7 +207,7 @@ impl Correlator {
         time: Time,
         instance: &Instance,
         cause: Cause,
-        upstream: Option<Arc<str>>,
+        upstream: Option<&str>,
         (mut piece, subjects): (Evidence, Subjects),
     ) {
         if cause == Cause::Unknown {
@@ -219,7 +225,7 @@ impl Correlator {
             subjects,
             ..Evidenced::default()
         };
-        let key = self.key_of(instance, cause, upstream.as_deref());
+        let key = self.key_of(instance, cause, upstream);
         if let Some(run) = self.open.get_mut(&key) {
             run.add(time, new);
         }
@@ -238,7 +244,17 @@ impl Correlator {
             }
             return;
         }
-        let judged = judge(self.seen(case, sources));
+        let mut judged = judge(self.seen(case, sources));
+        if case.answer.is_none() && self.served(case).acts_after {
+            // The line has the status of what came after the answer.
+            if sources.requests {
+                if last {
+                    self.cases.forget(id);
+                }
+                return;
+            }
+            judged = judge(Seen::default());
+        }
         if case.status < SERVER_ERROR && self.is_no_failure(case, judged.cause) {
             if last {
                 self.cases.forget(id);
@@ -246,7 +262,15 @@ impl Correlator {
             return;
         }
         let alone = !sources.access_log && !sources.error_log;
-        if !judged.inferred && judged.cause != Cause::Unknown || last || alone {
+        // What nginx said is known by its beginning only: the log has all of it.
+        let unheard = sources.error_log
+            && case.notes.is_empty()
+            && case
+                .answer
+                .as_ref()
+                .is_some_and(|answer| answer.says_words());
+        let settled = !judged.inferred && judged.cause != Cause::Unknown && !unheard;
+        if settled || last || alone {
             let verdict = self.verdict(case, judged);
             self.cases.is_about(id, verdict.upstream.as_deref());
             self.cases.decide(
@@ -260,28 +284,25 @@ impl Correlator {
 
     /// Whether an answer that was sent with a status below 500 is not known to be a failure: another
     /// upstream may have helped, a script may have, or it was a mirror that failed.
-    fn is_no_failure(&self, case: &Case, cause: Cause) -> bool {
-        if cause == Cause::Unknown || self.may_be_mirrored(case) {
+    fn is_no_failure(&self, of: &Case, cause: Cause) -> bool {
+        if cause == Cause::Unknown || self.may_be_mirrored(of) {
             return true;
         }
-        let by_message = case.answer.is_none() && cause == Cause::UpstreamMasked;
-        let told = case
+        let by_message = of.answer.is_none() && cause == Cause::UpstreamMasked;
+        let told = of
             .logged
             .as_ref()
             .is_some_and(|line| line.how == How::Masked);
         if !by_message || told {
             return false;
         }
-        let Some(returns) = self.returns.get(&case.instance) else {
+        let Some(returns) = self.returns.get(&of.instance) else {
             return true;
         };
-        let part = case
-            .notes
-            .iter()
-            .find_map(|note| note.subrequest.as_deref());
-        let request = case.logged.as_ref().and_then(|line| line.request.as_ref());
+        let part = of.notes.iter().find_map(|note| note.subrequest.as_deref());
+        let request = of.logged.as_ref().and_then(|line| line.request.as_ref());
         let path = part.or(request.map(|request| &*request.path));
-        let served = path.map(|path| returns.serve(path, case.status));
+        let served = path.map(|path| returns.serve(path, of.status));
         part.is_some_and(|part| returns.mirrors(part))
             || served.is_none_or(|served| served.several || served.scripted)
     }

@@ -59,6 +59,8 @@ pub(super) struct Case {
     /// The request is known from its first byte to the end of its path.
     whole: bool,
     pub client: Option<String>,
+    /// The connection's number, as logs have it.
+    connection: Option<u64>,
     pub answer: Option<Box<Answer>>,
     pub logged: Option<Box<Logged>>,
     pub notes: Vec<Noted>,
@@ -99,6 +101,11 @@ impl Case {
             error_log::Answer::NoAnswer => false,
         };
         fits && self.takes_notes()
+    }
+
+    /// Whether both name their connections, and they are two.
+    fn is_of_another(&self, note: &Noted) -> bool {
+        matches!((self.connection, note.connection), (Some(one), Some(other)) if one != other)
     }
 
     /// A log has told of it, and neither of whom nor of what.
@@ -179,6 +186,7 @@ impl Cases {
             key: key(request),
             whole: request.is_some_and(|request| !request.cut),
             client: client.cloned(),
+            connection: logged.as_ref().and_then(|logged| logged.connection),
             unread: of_answer.is_some_and(|answer| answer.status.is_none() && !answer.cut),
             unseen: of_answer.is_none(),
             asked: of_answer

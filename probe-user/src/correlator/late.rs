@@ -21,7 +21,7 @@ impl Correlator {
                 time,
                 instance,
                 cause,
-                upstream,
+                upstream.as_deref(),
                 (piece, Subjects::default()),
             );
         } else {

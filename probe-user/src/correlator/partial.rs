@@ -34,6 +34,9 @@ impl Correlator {
         if !spoils(&answer) {
             return;
         }
+        if let Some(id) = self.cases.of_answer((time, instance), &answer, status) {
+            return self.answered_again(id, (time, instance), answer, status);
+        }
         let id = self
             .cases
             .begin((time, instance), (Some(answer), None), status);

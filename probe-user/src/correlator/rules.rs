@@ -88,7 +88,7 @@ pub(super) static RULES: &[Rule] = &[
     // Of an upstream that cannot be read: what nginx did not make it passed on.
     rule(Cause::UpstreamResponse,  &[&[Unread, NotMade]],                            &[LoggedPassedOn, LoggedEither], &[]),
     rule(Cause::UpstreamResponse,  &[&[LoggedCached], &[Own, NotMade, Cached]],      &[],           &[SaidOther]),
-    rule(Cause::UpstreamIntercepted, &[&[Replaced]],                                 &[LoggedReplaced], &[]),
+    rule(Cause::UpstreamIntercepted, &[&[Replaced]],                                 &[LoggedReplaced], &[SaidOther]),
     rule(Cause::UpstreamMasked,    &[&[Masked]],                                     &[LoggedMasked], &[]),
     // The upstream's failure, by what became of the connection.
     rule(Cause::UpstreamMasked,    &[&[LoggedBetter, SaidRefused], &[LoggedBetter, SaidTimeout], &[LoggedBetter, SaidClosed]], &[], &[Late]),

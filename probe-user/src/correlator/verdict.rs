@@ -61,7 +61,7 @@ impl Correlator {
     }
 
     /// What the configuration says of where the request was served.
-    fn served(&self, case: &Case) -> Served {
+    pub(super) fn served(&self, case: &Case) -> Served {
         let returns = self.returns.get(&case.instance);
         let served = returns.zip(request(case));
         let served = served.map(|(returns, request)| returns.serve(&request.path, case.status));
@@ -169,7 +169,7 @@ fn request(case: &Case) -> Option<&RequestLine> {
 }
 
 /// The upstream that a failure is about, where it is about one.
-fn upstream(case: &Case, cause: Cause) -> Option<String> {
+fn upstream(of: &Case, cause: Cause) -> Option<String> {
     let of_upstream = matches!(
         cause,
         Cause::UpstreamResponse
@@ -182,11 +182,11 @@ fn upstream(case: &Case, cause: Cause) -> Option<String> {
     if !of_upstream {
         return None;
     }
-    let answer = case.answer.as_ref();
-    let logged = case.logged.as_ref();
-    let seen = answer.and_then(|answer| answer.about(case.status).map(str::to_owned));
+    let answer = of.answer.as_ref();
+    let logged = of.logged.as_ref();
+    let seen = answer.and_then(|answer| answer.about(of.status).map(str::to_owned));
     seen.or_else(|| logged.and_then(|logged| logged.upstream.clone()))
-        .or_else(|| told_note(case).and_then(|note| note.upstream.clone()))
+        .or_else(|| told_note(of).and_then(|note| note.upstream.clone()))
         // A good beginning of an answer that turned out to be none.
         .or_else(|| answer.and_then(|answer| answer.upstream.clone()))
 }

@@ -28,6 +28,10 @@ pub struct Returns {
 
 /// What is known of the places that may serve a path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is true of a place or not, whatever the others are"
+)]
 pub struct Served {
     /// Where the configuration answers with the status, in words.
     pub place: Option<String>,
@@ -39,6 +43,8 @@ pub struct Served {
     pub cached: bool,
     /// A script may answer.
     pub scripted: bool,
+    /// What comes after the answer (`post_action`) changes the status that is logged.
+    pub acts_after: bool,
     /// There is more than one upstream to ask, or it is not known how many.
     pub several: bool,
 }
@@ -66,6 +72,10 @@ struct OfLocation {
 /// What answers at one place.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is true of a place or not, whatever the others are"
+)]
 struct Says {
     /// The status of each answer, whatever is asked for.
     always: Option<u16>,
@@ -73,6 +83,7 @@ struct Says {
     cached: bool,
     scripted: bool,
     several: bool,
+    acts_after: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +129,7 @@ impl Returns {
         for server in &self.servers {
             let one = server.serve(path, status);
             all.several |= one.several;
+            all.acts_after |= one.acts_after;
             // The server that answers so for certain is the one that did.
             if one.certain && !all.certain {
                 return one;
@@ -160,15 +172,13 @@ impl OfServer {
                 LocationKind::Prefix | LocationKind::NoRegex => Kind::Prefix,
                 LocationKind::Regex | LocationKind::RegexNoCase => Kind::Regex,
                 LocationKind::If | LocationKind::LimitExcept => {
-                    let says = match outer.and_then(|outer| self.locations.get_mut(outer)) {
-                        Some(outer) => {
-                            outer.codes.extend(codes);
-                            &mut outer.says
-                        }
-                        None => {
-                            self.everywhere.extend(codes);
-                            &mut self.own
-                        }
+                    let outer_location = outer.and_then(|outer| self.locations.get_mut(outer));
+                    let says = if let Some(outer) = outer_location {
+                        outer.codes.extend(codes);
+                        &mut outer.says
+                    } else {
+                        self.everywhere.extend(codes);
+                        &mut self.own
                     };
                     says.may(&Says::of(&location.level, settings));
                     self.add(&location.level.locations, outer, (settings, left));
@@ -208,6 +218,7 @@ impl OfServer {
             cached: says.cached,
             scripted: says.scripted,
             several: says.several,
+            acts_after: says.acts_after,
             place: None,
         };
         let here = location.filter(|one| one.codes.contains(&status));
@@ -249,6 +260,7 @@ impl Says {
                 if pass.tls || pass.protocol == Protocol::Grpc),
             cached: level.effective.caches && matches!(handler, Some(Handler::Pass(_))),
             scripted: script || level.effective.lua.may_answer(),
+            acts_after: level.effective.acts_after,
             several: matches!(handler, Some(Handler::Pass(pass)) if !is_one(pass, settings)),
         }
     }

@@ -1,5 +1,7 @@
 //! What a message of the error log says, in nginx's own words, fit to be shown.
 
+use std::fmt::Write as _;
+
 use crate::{error_log::Line, sinks::printable::printable};
 
 /// The longest text that is kept, in bytes.
@@ -11,7 +13,7 @@ pub(super) fn of(line: &Line<'_>) -> Option<String> {
     let mut text = without_queries(message.get(..4 * MAX).unwrap_or(message));
     if let Some((number, meaning)) = line.errno {
         let meaning = String::from_utf8_lossy(meaning);
-        text.push_str(&format!(" ({number}: {meaning})"));
+        let _ = write!(text, " ({number}: {meaning})");
     }
     let mut text = printable(text.trim());
     if text.len() > MAX {

@@ -25,10 +25,10 @@ impl<T: Track> Fleet<T> {
         };
         let sent = Sent::from(record);
         process.sent(sent.clone());
-        if let Kind::Child(child) = &mut process.kind {
-            if record.signal == signals::QUIT {
-                child.drain(time_ns);
-            }
+        if let Kind::Child(child) = &mut process.kind
+            && record.signal == signals::QUIT
+        {
+            child.drain(time_ns);
         }
         let Some(master) = self.masters.get_mut(&pid) else {
             return;

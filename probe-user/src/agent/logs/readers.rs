@@ -125,7 +125,7 @@ impl Reader<u32> for Readers {
 
     fn is_second(&self, id: &u32) -> bool {
         // nginx logs an answer when it is over, and what went wrong before that.
-        let log = self.logs.get(id).filter(|_| self.alone);
+        let log = self.logs.get(id);
         log.is_some_and(|log| log.place.kind == Kind::Access)
     }
 
@@ -202,9 +202,9 @@ impl Reader<u32> for Readers {
                 for ((level, class), count) in messages.counts {
                     self.metrics.messages(instance, level.name(), class, count);
                 }
-                for (_, event) in messages.facts.iter().filter(|_| self.alone) {
+                for (_, event) in &messages.facts {
                     if let Event::Noted(note) = event {
-                        self.wanted.add(instance, note, Time::now());
+                        self.wanted.add(instance, note, Time::now(), self.alone);
                     }
                 }
                 facts.extend(messages.facts);

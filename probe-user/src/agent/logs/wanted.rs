@@ -8,6 +8,7 @@ use std::{
 
 use crate::{
     clock::Time,
+    correlator::Cause,
     error_log::Answer,
     facts::{Instance, Logged, Noted},
     requests::RequestLine,
@@ -21,27 +22,38 @@ const MAX_WANTED: usize = 1024;
 /// Requests whose lines are wanted.
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
-    by_request: HashMap<(Instance, RequestLine), u32>,
+    /// With the connections and clients that the messages name.
+    by_request: HashMap<(Instance, RequestLine), Vec<Of>>,
     order: VecDeque<(Time, Instance, RequestLine)>,
 }
 
+/// A connection's number, and the client's address.
+type Of = (Option<u64>, Option<String>);
+
 impl Wanted {
-    /// Wants the line of the request that a message is about, when it says that the answer failed or
-    /// was cut.
-    pub(super) fn add(&mut self, instance: &Instance, note: &Noted, now: Time) {
-        let fails = matches!(note.class.answer, Answer::Status(500..) | Answer::Fails);
+    /// Wants the line of the request that a message is about, when it says that an upstream's answer
+    /// was cut; `alone` when nothing else tells of requests, so that one that failed is of interest
+    /// too.
+    pub(super) fn add(&mut self, instance: &Instance, note: &Noted, now: Time, alone: bool) {
+        let upstreams = [Cause::UpstreamClosed, Cause::UpstreamTimeout].map(Some);
+        let fails = match note.class.answer {
+            Answer::Fails => alone || upstreams.contains(&note.class.cause),
+            Answer::Status(500..) => alone,
+            _ => false,
+        };
         let Some(request) = note.request.as_ref().filter(|_| fails) else {
             return;
         };
         let of = (instance.clone(), request.clone());
-        *self.by_request.entry(of).or_default() += 1;
+        let named = (note.connection, note.client.clone());
+        self.by_request.entry(of).or_default().push(named);
         self.order
             .push_back((now, instance.clone(), request.clone()));
         while let Some((time, ..)) = self.order.front()
             && (self.order.len() > MAX_WANTED || now.since(*time) > WITHIN)
             && let Some((_, instance, request)) = self.order.pop_front()
         {
-            self.forget(&(instance, request));
+            self.forget(&(instance, request), |_| true);
         }
     }
 
@@ -55,15 +67,25 @@ impl Wanted {
         let Some(request) = &logged.request else {
             return false;
         };
-        self.forget(&(instance.clone(), request.clone()))
+        let same = |(connection, client): &Of| {
+            let other = match (connection, logged.connection) {
+                (Some(one), Some(other)) => *one != other,
+                _ => client.is_some() && logged.client.is_some() && *client != logged.client,
+            };
+            !other
+        };
+        self.forget(&(instance.clone(), request.clone()), same)
     }
 
-    fn forget(&mut self, of: &(Instance, RequestLine)) -> bool {
-        let Some(count) = self.by_request.get_mut(of) else {
+    fn forget(&mut self, of: &(Instance, RequestLine), is_it: impl Fn(&Of) -> bool) -> bool {
+        let Some(named) = self.by_request.get_mut(of) else {
             return false;
         };
-        *count -= 1;
-        if *count == 0 {
+        let Some(at) = named.iter().position(is_it) else {
+            return false;
+        };
+        named.remove(at);
+        if named.is_empty() {
             self.by_request.remove(of);
         }
         true

@@ -65,6 +65,7 @@ impl Cases {
     pub(in super::super) fn add_line(&mut self, id: u64, logged: Box<Logged>) {
         if let Some(case) = self.all.get_mut(&id) {
             case.unlogged = false;
+            case.connection = logged.connection.or(case.connection);
             if case.due.is_some() {
                 case.status = logged.status;
                 case.unread = false;

@@ -41,7 +41,9 @@ impl Cases {
             let of_upstream =
                 |answer: &Answer| answer.upstream.is_some() && answer.upstream == note.upstream;
             let fits = |id: &&u64| {
-                let case = cases.get(id).filter(|case| case.may_have(note.class));
+                let case = cases
+                    .get(id)
+                    .filter(|case| case.may_have(note.class) && !case.is_of_another(note));
                 case.is_some_and(|case| is_named || case.answer.as_deref().is_some_and(of_upstream))
             };
             let waits = |id: &&u64| cases.get(id).is_some_and(|case| case.due.is_some());
