@@ -103,9 +103,12 @@ impl Case {
         fits && self.takes_notes()
     }
 
-    /// Whether both name their connections, and they are two.
+    /// Whether both name their connections, and they are two. Of several answers that the kernel half
+    /// told of, which are alike, each has the line of any.
     fn is_of_another(&self, note: &Noted) -> bool {
-        matches!((self.connection, note.connection), (Some(one), Some(other)) if one != other)
+        let differ =
+            matches!((self.connection, note.connection), (Some(one), Some(other)) if one != other);
+        differ && self.unseen
     }
 
     /// A log has told of it, and neither of whom nor of what.
