@@ -3,6 +3,7 @@
 mod deaths;
 mod exhaustion;
 mod fine;
+mod hidden;
 mod own;
 mod together;
 mod upstream;
@@ -27,6 +28,7 @@ pub(super) struct Scenario {
 pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
     [
         upstream::ALL,
+        hidden::ALL,
         own::ALL,
         exhaustion::ALL,
         deaths::ALL,
