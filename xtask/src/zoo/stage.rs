@@ -104,6 +104,24 @@ impl Stage {
         self.note(&got, status, because.into(), Some(path))
     }
 
+    /// The same for requests whose clients get nothing at all: the status is 0, and what nginx writes
+    /// into its log is all that logs tell.
+    pub(super) fn fail_unsent(
+        &mut self,
+        path: &str,
+        logged: u16,
+        count: usize,
+        because: impl Into<Verdict>,
+    ) -> Result<()> {
+        let mut got = self.ask_cut(path, count)?;
+        ensure_all(&got, 0)?;
+        let status = if self.mode == Mode::Logs { logged } else { 0 };
+        for one in &mut got {
+            one.status = Some(status);
+        }
+        self.note(&got, status, because.into(), Some(path))
+    }
+
     fn ask_cut(&self, path: &str, count: usize) -> Result<Vec<Got>> {
         let port = self.port();
         clients::ask(CLIENTS, count, |number| {

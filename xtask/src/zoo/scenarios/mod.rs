@@ -4,6 +4,7 @@ mod deaths;
 mod exhaustion;
 mod fine;
 mod hidden;
+mod modules;
 mod own;
 mod together;
 mod upstream;
@@ -30,6 +31,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         upstream::ALL,
         hidden::ALL,
         own::ALL,
+        modules::ALL,
         exhaustion::ALL,
         deaths::ALL,
         together::ALL,
