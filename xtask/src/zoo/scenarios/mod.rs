@@ -1,5 +1,6 @@
 //! The collection: one file for each fault.
 
+mod after;
 mod deaths;
 mod exhaustion;
 mod fine;
@@ -30,6 +31,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
     [
         upstream::ALL,
         hidden::ALL,
+        after::ALL,
         own::ALL,
         modules::ALL,
         exhaustion::ALL,
