@@ -7,6 +7,7 @@ mod fine;
 mod hidden;
 mod modules;
 mod own;
+mod tls_upstreams;
 mod together;
 mod upstream;
 
@@ -30,6 +31,7 @@ pub(super) struct Scenario {
 pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
     [
         upstream::ALL,
+        tls_upstreams::ALL,
         hidden::ALL,
         after::ALL,
         own::ALL,
