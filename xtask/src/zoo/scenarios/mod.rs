@@ -1,10 +1,12 @@
 //! The collection: one file for each fault.
 
 mod after;
+mod clients;
 mod deaths;
 mod exhaustion;
 mod fine;
 mod hidden;
+mod logs;
 mod modules;
 mod own;
 mod tls_upstreams;
@@ -36,6 +38,8 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         after::ALL,
         own::ALL,
         modules::ALL,
+        clients::ALL,
+        logs::ALL,
         exhaustion::ALL,
         deaths::ALL,
         together::ALL,

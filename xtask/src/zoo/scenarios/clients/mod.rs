@@ -1,0 +1,13 @@
+//! Failures of the usual kinds, for clients that come in another way.
+
+mod expect_continue;
+mod proxy_protocol;
+mod through_socket;
+
+use super::Scenario;
+
+pub(super) const ALL: &[Scenario] = &[
+    proxy_protocol::SCENARIO,
+    through_socket::SCENARIO,
+    expect_continue::SCENARIO,
+];
