@@ -32,6 +32,13 @@ impl Fixed {
         Self::start(answer.into(), drain)
     }
 
+    /// It reads the beginning of what it is asked, answers, and closes at the next that it is asked.
+    pub fn once(answer: impl Into<Vec<u8>>) -> Result<Self> {
+        Self::start(answer.into(), |stream| {
+            stream.read(&mut [0; 4096]).map(drop)
+        })
+    }
+
     fn start(answer: Vec<u8>, then: fn(&mut TcpStream) -> std::io::Result<()>) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = listener.local_addr()?.port();

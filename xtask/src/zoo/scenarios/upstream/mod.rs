@@ -3,6 +3,7 @@
 mod closed_early;
 mod header_too_big;
 mod http2;
+mod idle_closed;
 mod inner_server;
 mod intercepted_failing;
 mod intercepted_missing;
@@ -66,4 +67,5 @@ pub(super) const ALL: &[Scenario] = &[
     scgi::SCENARIO,
     php_terminated::SCENARIO,
     uwsgi_harakiri::SCENARIO,
+    idle_closed::SCENARIO,
 ];
