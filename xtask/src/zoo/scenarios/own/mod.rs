@@ -2,6 +2,7 @@
 
 mod auth_request;
 mod auth_request_dead;
+mod auth_request_unfit;
 mod config_errors;
 mod config_responses;
 mod denied_body;
@@ -36,4 +37,5 @@ pub(super) const ALL: &[Scenario] = &[
     limit_page::SCENARIO,
     limit_conn::SCENARIO,
     regex_gives_up::SCENARIO,
+    auth_request_unfit::SCENARIO,
 ];
