@@ -5,6 +5,7 @@ mod kept_connection;
 mod pipelined;
 mod proxy_protocol;
 mod through_socket;
+mod tls_clients_allowed;
 
 use super::Scenario;
 
@@ -14,4 +15,5 @@ pub(super) const ALL: &[Scenario] = &[
     expect_continue::SCENARIO,
     kept_connection::SCENARIO,
     pipelined::SCENARIO,
+    tls_clients_allowed::SCENARIO,
 ];

@@ -9,6 +9,7 @@ mod intercepted_failing;
 mod intercepted_missing;
 mod intercepted_status;
 mod invalid_header;
+mod last_attempt;
 mod masked;
 mod memcached;
 mod no_live_upstreams;
@@ -26,6 +27,7 @@ mod timeout_connect;
 mod timeout_read;
 mod tls;
 mod unresolved;
+mod upload_refused;
 mod upstream_fastcgi;
 mod upstream_http;
 mod upstream_lua;
@@ -68,4 +70,6 @@ pub(super) const ALL: &[Scenario] = &[
     php_terminated::SCENARIO,
     uwsgi_harakiri::SCENARIO,
     idle_closed::SCENARIO,
+    last_attempt::SCENARIO,
+    upload_refused::SCENARIO,
 ];
