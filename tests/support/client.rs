@@ -48,38 +48,58 @@ impl Client {
         self.answer_to(method)
     }
 
+    /// Asks for a path, and gives the status of an answer that ends too early: 0 when nothing comes.
+    pub fn get_cut(&mut self, path: &str) -> Result<u16> {
+        self.send(request("GET", path))?;
+        if self.ended() {
+            return Ok(0);
+        }
+        let (status, body) = self.head()?;
+        ensure!(self.body(body).is_err(), "a whole answer with {status}");
+        Ok(status)
+    }
+
     /// Reads one answer to a GET or POST with its body; an interim one counts as one.
     pub fn answer(&mut self) -> Result<u16> {
         self.answer_to("GET")
     }
 
     fn answer_to(&mut self, method: &str) -> Result<u16> {
+        let (status, body) = self.head()?;
+        if method != "HEAD" && status >= 200 && status != 204 && status != 304 {
+            self.body(body)?;
+        }
+        Ok(status)
+    }
+
+    fn head(&mut self) -> Result<(u16, Body)> {
         let status = self.line()?;
         let status: u16 = status
             .split(' ')
             .nth(1)
             .and_then(|code| code.parse().ok())
             .with_context(|| format!("no status line: {status:?}"))?;
-        let (mut length, mut chunked) = (None, false);
+        let mut body = Body::UntilEnd;
         loop {
             let line = self.line()?.to_ascii_lowercase();
             if line.is_empty() {
-                break;
+                return Ok((status, body));
             }
             if let Some(value) = line.strip_prefix("content-length:") {
-                length = Some(value.trim().parse::<u64>()?);
+                body = Body::Length(value.trim().parse()?);
             }
-            chunked |= line.starts_with("transfer-encoding: chunked");
+            if line.starts_with("transfer-encoding: chunked") {
+                body = Body::Chunks;
+            }
         }
-        if method == "HEAD" || status < 200 || status == 204 || status == 304 {
-            return Ok(status);
+    }
+
+    fn body(&mut self, body: Body) -> Result<()> {
+        match body {
+            Body::Chunks => self.chunks(),
+            Body::Length(length) => self.skip(length, true),
+            Body::UntilEnd => self.skip(u64::MAX, false),
         }
-        if chunked {
-            self.chunks()?;
-        } else {
-            self.skip(length.unwrap_or(u64::MAX), length.is_some())?;
-        }
-        Ok(status)
     }
 
     fn chunks(&mut self) -> Result<()> {
@@ -151,6 +171,14 @@ impl Client {
     pub fn ended(&mut self) -> bool {
         matches!(self.stream.fill_buf(), Ok([]) | Err(_))
     }
+}
+
+/// How the end of a body is known.
+#[derive(Clone, Copy)]
+enum Body {
+    Chunks,
+    Length(u64),
+    UntilEnd,
 }
 
 /// The bytes of a request that keeps its connection open.

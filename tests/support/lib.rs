@@ -20,6 +20,7 @@ pub mod contained;
 pub mod container;
 pub mod exhaustion;
 pub mod faults;
+pub mod fixed;
 pub mod full_listener;
 pub mod groups;
 pub mod http;

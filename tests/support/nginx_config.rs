@@ -21,6 +21,7 @@ pub struct Builder {
     connections: u32,
     log_level: String,
     log_format: Option<String>,
+    modules: Vec<String>,
     main: String,
     http: String,
     location: String,
@@ -37,6 +38,7 @@ impl Default for Builder {
             // nginx's own default: what hides notices in production hides them here.
             log_level: "error".into(),
             log_format: None,
+            modules: Vec::new(),
             main: String::new(),
             http: String::new(),
             location: String::new(),
@@ -77,6 +79,13 @@ impl Builder {
     #[must_use]
     pub fn log_format(mut self, format: &str) -> Self {
         self.log_format = Some(format.into());
+        self
+    }
+
+    /// One more dynamic module, by its name without `.so`.
+    #[must_use]
+    pub fn module(mut self, name: &str) -> Self {
+        self.modules.push(name.into());
         self
     }
 
@@ -122,6 +131,8 @@ impl Builder {
 
     /// The whole configuration for an nginx in `prefix`.
     pub(crate) fn render(&self, tools: &Tools, prefix: &Path, ports: Ports) -> Result<String> {
+        let load = |name: &String| format!("load_module \"{}\";", tools.module(name).display());
+        let modules: Vec<String> = self.modules.iter().map(load).collect();
         let daemon = if self.daemon { "on" } else { "off" };
         let (format, format_name) = match &self.log_format {
             Some(format) => (format!("log_format chosen '{format}';"), "chosen"),
@@ -135,6 +146,7 @@ impl Builder {
         Ok(format!(
             r#"load_module "{ndk}";
 load_module "{lua}";
+{modules}
 # A binary upgrade executes nginx anew with the environment that is listed here.
 env LD_LIBRARY_PATH;
 user nobody {group};
@@ -178,6 +190,7 @@ http {{
 "#,
             ndk = tools.module("ndk_http_module").display(),
             lua = tools.module("ngx_http_lua_module").display(),
+            modules = modules.join("\n"),
             group = group_of_nobody()?,
             workers = self.workers,
             connections = self.connections,

@@ -84,6 +84,13 @@ impl Tools {
         self.root.join("usr/share/lua/5.1")
     }
 
+    /// The folder of Perl's module `nginx`, which nginx's Perl module needs.
+    #[must_use]
+    pub fn perl_files(&self) -> PathBuf {
+        let triple = format!("{}-linux-gnu", env::consts::ARCH);
+        self.root.join("usr/lib").join(triple).join("perl5/5.36")
+    }
+
     /// `LD_LIBRARY_PATH` for nginx: its Lua module needs `LuaJIT` from here.
     #[must_use]
     pub fn library_path(&self) -> OsString {

@@ -35,12 +35,20 @@ const BACKENDS: [&str; 4] = [
     "uwsgi-core",
     "uwsgi-plugin-python3",
 ];
+// Beside those in `NGINX`, for single scenarios of the zoo.
+const MODULES: [&str; 4] = [
+    "libnginx-mod-http-js",
+    "libnginx-mod-http-perl",
+    "libnginx-mod-http-xslt-filter",
+    "libnginx-mod-http-modsecurity",
+];
 const CONTAINERS: [&str; 3] = ["crun", "libyajl2", "libseccomp2"];
-const TITLES: [&str; 6] = [
+const TITLES: [&str; 7] = [
     "fetching and unpacking the compiler for the kernel half",
     "fetching and unpacking LLVM, for its linker",
     "building its linker, bpf-linker",
     "fetching and unpacking nginx and logrotate, for the tests",
+    "fetching and unpacking modules of nginx, for the tests",
     "fetching and unpacking PHP and uWSGI, for the tests",
     "fetching and unpacking crun, for the tests",
 ];
@@ -100,6 +108,7 @@ pub(crate) fn ensure() -> Result<Ready> {
 fn is_complete(tools: &Tools) -> bool {
     has_compiler(tools)
         && tools.has("nginx", &NGINX.join(" "))
+        && tools.has("modules", &MODULES.join(" "))
         && tools.has("backends", &BACKENDS.join(" "))
         && tools.has("containers", &CONTAINERS.join(" "))
         && llvm_major(tools).is_ok_and(|llvm| {
@@ -112,7 +121,7 @@ fn complete(tools: &Tools) -> Result<()> {
     eprintln!("setting up {}", tools.folder().display());
     let mut archive = Archive::new(tools);
     let mut steps = Steps::new(TITLES.len());
-    let [compiler, llvm, linker, nginx, backends, containers] = TITLES;
+    let [compiler, llvm, linker, nginx, modules, backends, containers] = TITLES;
 
     if has_compiler(tools) {
         steps.skip(compiler);
@@ -150,6 +159,7 @@ fn complete(tools: &Tools) -> Result<()> {
 
     for (title, part, packages) in [
         (nginx, "nginx", &NGINX[..]),
+        (modules, "modules", &MODULES),
         (backends, "backends", &BACKENDS),
         (containers, "containers", &CONTAINERS),
     ] {

@@ -41,6 +41,7 @@ pub(super) fn judge(truth: &Truth, mode: Mode, told: &Told) -> Judgement {
     judge_responses(&mut judgement, truth, mode, told);
     judge_records(&mut judgement, truth, mode, told);
     judge_deaths(&mut judgement, truth, mode, told);
+    judge_lost(&mut judgement, truth, mode, told);
     judge_incidents(&mut judgement, truth, mode, told);
     for class in &truth.classes {
         if let Some(seconds) = told.seconds(class, &class.verdict.allowed(mode)) {
@@ -63,6 +64,7 @@ pub(super) fn is_accounted(truth: &Truth, mode: Mode, told: &Told) -> bool {
                     let told = told.deaths.get(reason);
                     told.is_some_and(|count| *count >= class.count)
                 }
+                Kind::Lost => told.lost >= class.count,
                 Kind::State => {
                     let causes = class.verdict.allowed(mode);
                     causes.iter().any(|one| told.incidents.contains_key(*one))
@@ -176,6 +178,19 @@ fn judge_deaths(judgement: &mut Judgement, truth: &Truth, mode: Mode, told: &Tol
     for (reason, count) in left.into_iter().filter(|(_, count)| *count > 0) {
         judgement.wrong += count;
         let problem = format!("{count} deaths said to be by {reason}, which were not");
+        judgement.problems.push(problem);
+    }
+}
+
+fn judge_lost(judgement: &mut Judgement, truth: &Truth, mode: Mode, told: &Told) {
+    let classes = truth.classes.iter().filter(|one| one.kind == Kind::Lost);
+    let must = classes.clone().any(|one| !one.verdict.may_be_untold(mode));
+    let lost: u64 = classes.map(|class| class.count).sum();
+    judgement.right += told.lost.min(lost);
+    judgement.untold += lost.saturating_sub(told.lost);
+    judgement.wrong += told.lost.saturating_sub(lost);
+    if told.lost > lost || told.lost < lost && must {
+        let problem = format!("{} requests said to be lost, where {lost} were", told.lost);
         judgement.problems.push(problem);
     }
 }

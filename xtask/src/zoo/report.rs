@@ -181,6 +181,7 @@ fn name(kind: Kind) -> &'static str {
     match kind {
         Kind::Responses(_) => "response",
         Kind::Deaths(_) => "death",
+        Kind::Lost => "lost request",
         Kind::State => "state",
     }
 }

@@ -39,6 +39,14 @@ impl Set {
         self
     }
 
+    /// Another format of the access log, where it is not nginx's own.
+    pub(super) fn log_format(self, format: &str) -> Self {
+        match self.mode {
+            Mode::Combined => self,
+            _ => self.nginx(|builder| builder.log_format(format)),
+        }
+    }
+
     /// More locations of nginx.
     pub(super) fn location(self, text: &str) -> Self {
         self.nginx(|builder| builder.location(text))

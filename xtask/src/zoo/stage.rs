@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result, ensure};
 use nginx_probe_tests::agent::Agent;
+use nginx_probe_tests::client::Client;
 use nginx_probe_tests::faults::Fault;
 use nginx_probe_tests::http::Answer;
 use nginx_probe_tests::nginx::Nginx;
@@ -16,7 +17,7 @@ use super::judge::{Judgement, is_accounted, judge};
 use super::mode::Mode;
 use super::recording::Recording;
 use super::told::Told;
-use super::truth::{Class, Kind, Truth, Verdict};
+use super::truth::{Class, Kind, Truth, Verdict, is};
 
 /// Until something has been said of everything.
 const SAY_WITHIN: Duration = Duration::from_secs(5);
@@ -89,6 +90,43 @@ impl Stage {
     ) -> Result<()> {
         let got = clients::ask(clients, count, how)?;
         self.failed(&got, status, because)
+    }
+
+    /// The same for answers of which a client gets the status and no whole body.
+    pub(super) fn fail_cut(
+        &mut self,
+        path: &str,
+        status: u16,
+        count: usize,
+        because: impl Into<Verdict>,
+    ) -> Result<()> {
+        let got = self.ask_cut(path, count)?;
+        self.note(&got, status, because.into(), Some(path))
+    }
+
+    /// The same for requests whose clients get nothing at all: the status is 0, and what nginx writes
+    /// into its log is all that logs tell.
+    pub(super) fn fail_unsent(
+        &mut self,
+        path: &str,
+        logged: u16,
+        count: usize,
+        because: impl Into<Verdict>,
+    ) -> Result<()> {
+        let mut got = self.ask_cut(path, count)?;
+        ensure_all(&got, 0)?;
+        let status = if self.mode == Mode::Logs { logged } else { 0 };
+        for one in &mut got {
+            one.status = Some(status);
+        }
+        self.note(&got, status, because.into(), Some(path))
+    }
+
+    fn ask_cut(&self, path: &str, count: usize) -> Result<Vec<Got>> {
+        let port = self.port();
+        clients::ask(CLIENTS, count, |number| {
+            Client::connect(port)?.get_cut(&numbered(path, number))
+        })
     }
 
     /// Asks for all of these paths in turn, so often each, each with its status and cause.
@@ -199,6 +237,17 @@ impl Stage {
             kind: Kind::State,
             verdict: because.into(),
             count: 1,
+            paths: Vec::new(),
+            first: at,
+        });
+    }
+
+    /// Takes down that draining workers cut off so many requests. Logs alone do not tell of them.
+    pub(super) fn lost(&mut self, count: u64, at: SystemTime, because: &'static str) {
+        self.truth.add(Class {
+            kind: Kind::Lost,
+            verdict: is(because).or_untold_in(&[Mode::Logs]),
+            count,
             paths: Vec::new(),
             first: at,
         });

@@ -16,6 +16,8 @@ pub(super) struct Told {
     pub(super) responses: BTreeMap<u16, BTreeMap<String, u64>>,
     /// Deaths of workers by reason, without the graceful ones.
     pub(super) deaths: BTreeMap<String, u64>,
+    /// Requests that draining workers cut off.
+    pub(super) lost: u64,
     /// Causes of the incidents that were opened, and how many of each.
     pub(super) incidents: BTreeMap<String, u64>,
     /// Each record, and when it was read.
@@ -47,7 +49,11 @@ impl Told {
     /// Takes the records, which are all so far.
     pub(super) fn take(&mut self, records: Vec<(SystemTime, Value)>) {
         self.incidents.clear();
+        self.lost = 0;
         for (_, record) in &records {
+            if is_cut_off(record) {
+                self.lost += record["lost_requests"].as_array().map_or(0, Vec::len) as u64;
+            }
             if is(record, "incident")
                 && record["state"] == "opened"
                 && let Some(cause) = record["cause"].as_str()
@@ -99,6 +105,7 @@ impl Told {
                                 && record["responses"].get(code_text).is_some())
                 }
                 Kind::Deaths(reason) => is(record, "worker_exit") && record["reason"] == reason,
+                Kind::Lost => is_cut_off(record),
                 Kind::State => right && is(record, "incident"),
             }
         };
@@ -110,6 +117,11 @@ impl Told {
                 .as_secs_f64(),
         )
     }
+}
+
+/// The end of a worker that drained for longer than it may.
+fn is_cut_off(record: &Value) -> bool {
+    is(record, "worker_exit") && record["detail"] == "shutdown_timeout"
 }
 
 fn whole(sum: f64) -> u64 {

@@ -65,6 +65,8 @@ pub(super) enum Kind {
     Responses(u16),
     /// Workers that died for this reason.
     Deaths(&'static str),
+    /// Requests that a draining worker cut off.
+    Lost,
     /// Something that lasts: an incident is opened.
     State,
 }

@@ -134,3 +134,29 @@ fn a_quiet_scenario_allows_no_incident() {
     let quiet = judge(&Truth::default(), Mode::Full, &told(&[], &["unknown"]));
     assert_eq!(quiet.problems.len(), 1);
 }
+
+#[test]
+fn requests_that_were_cut_off_are_counted() {
+    let truth = truth(&[(Kind::Lost, is("worker_shutdown"), 2)]);
+    let lost = json!([{"path": "/order"}, {"path": "/order"}]);
+    let mut told = told(&[], &["worker_shutdown"]);
+    for (detail, problems) in [
+        ("drained", 1),
+        ("shutdown_timeout", 0),
+        ("shutdown_timeout", 1),
+    ] {
+        let record = json!({"type": "worker_exit", "detail": detail, "lost_requests": lost});
+        let mut records = std::mem::take(&mut told.records);
+        records.push((SystemTime::now(), record));
+        let incidents = told.incidents.clone();
+        told.take(records);
+        told.incidents = incidents;
+        let judgement = judge(&truth, Mode::Full, &told);
+        assert_eq!(
+            judgement.problems.len(),
+            problems,
+            "{:?}",
+            judgement.problems
+        );
+    }
+}

@@ -1,9 +1,15 @@
 //! The collection: one file for each fault.
 
+mod after;
+mod clients;
 mod deaths;
 mod exhaustion;
 mod fine;
+mod hidden;
+mod logs;
+mod modules;
 mod own;
+mod tls_upstreams;
 mod together;
 mod upstream;
 
@@ -27,7 +33,13 @@ pub(super) struct Scenario {
 pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
     [
         upstream::ALL,
+        tls_upstreams::ALL,
+        hidden::ALL,
+        after::ALL,
         own::ALL,
+        modules::ALL,
+        clients::ALL,
+        logs::ALL,
         exhaustion::ALL,
         deaths::ALL,
         together::ALL,

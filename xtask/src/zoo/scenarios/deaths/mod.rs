@@ -11,6 +11,7 @@ mod master_killed;
 mod oom_kill;
 mod reload_refused;
 mod segv;
+mod shutdown_timeout;
 
 use super::Scenario;
 
@@ -26,4 +27,5 @@ pub(super) const ALL: &[Scenario] = &[
     backlog_overflow::SCENARIO,
     master_killed::SCENARIO,
     reload_refused::SCENARIO,
+    shutdown_timeout::SCENARIO,
 ];

@@ -2,13 +2,16 @@
 
 mod aborting_clients;
 mod burst;
+mod mirror_dead;
 mod not_found;
+mod post_action;
 mod reloads;
 mod rotation;
 mod slow_clients;
 mod stop_and_start;
 mod upgrade;
 mod upstream_replaced;
+mod websockets;
 
 use super::Scenario;
 
@@ -22,4 +25,7 @@ pub(super) const ALL: &[Scenario] = &[
     upstream_replaced::SCENARIO,
     stop_and_start::SCENARIO,
     burst::SCENARIO,
+    mirror_dead::SCENARIO,
+    websockets::SCENARIO,
+    post_action::SCENARIO,
 ];

@@ -1,0 +1,38 @@
+//! nginx speaks TLS with an application, one connection for each request: what it answers cannot be read.
+
+use anyhow::Result;
+use nginx_probe_tests::certificate;
+use nginx_probe_tests::nginx::Nginx;
+use nginx_probe_tests::ports;
+
+use crate::zoo::judge::Judgement;
+use crate::zoo::scenarios::Scenario;
+use crate::zoo::set::{Set, folder};
+
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "tls-upstream",
+    about: "an application behind TLS fails",
+    play,
+};
+
+fn play(set: Set) -> Result<Judgement> {
+    let (folder, tls) = (folder()?, ports::free()?);
+    certificate::write(folder.path(), "app")?;
+    let _app = Nginx::builder()
+        .workers(1)
+        .location(&format!(
+            "listen 127.0.0.1:{tls} ssl; ssl_certificate {0}/app.pem; ssl_certificate_key {0}/app.key;
+             location = /500 {{ return 500; }} location = /503 {{ return 503; }}",
+            folder.path().display()
+        ))
+        .start()?;
+    let mut stage = set
+        .location(&format!(
+            "location /app/ {{ proxy_pass https://127.0.0.1:{tls}/; }}"
+        ))
+        .start()?;
+    stage.serve("/app/", 200, 10)?;
+    stage.fail("/app/500", 500, 15, "upstream_response")?;
+    stage.fail("/app/503", 503, 15, "upstream_response")?;
+    stage.judge()
+}
