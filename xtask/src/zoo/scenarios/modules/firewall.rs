@@ -1,4 +1,4 @@
-//! A firewall in nginx (ModSecurity) refuses requests, with statuses that look like failures of others.
+//! A firewall in nginx (`ModSecurity`) refuses requests, with statuses that look like failures of others.
 
 use anyhow::Result;
 use nginx_probe_tests::upstream::Upstream;

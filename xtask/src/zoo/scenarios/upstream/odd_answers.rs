@@ -26,9 +26,9 @@ fn play(set: Set) -> Result<Judgement> {
     for (status, answer) in ANSWERS {
         let app = Fixed::closing(answer)?;
         let port = app.port();
-        write!(
+        writeln!(
             locations,
-            "location = /{status} {{ proxy_pass http://127.0.0.1:{port}; }}\n"
+            "location = /{status} {{ proxy_pass http://127.0.0.1:{port}; }}"
         )?;
         applications.push(app);
     }
