@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Cause, Confidence, Correlator, Evidence, Evidenced,
-    cases::{Case, Cases, LOGGED_WITHIN, WAIT},
+    cases::{Cases, LOGGED_WITHIN, WAIT},
     rules::{Judged, judge},
     signs::{self, Seen},
     subjects::{Subject, Subjects},
@@ -13,7 +13,6 @@ use super::{
     verdict::file_of,
 };
 use crate::{
-    access_log::how::How,
     clock::Time,
     errnos::Failure,
     error_log,
@@ -280,31 +279,6 @@ impl Correlator {
             );
             self.hold(verdict);
         }
-    }
-
-    /// Whether an answer that was sent with a status below 500 is not known to be a failure: another
-    /// upstream may have helped, a script may have, or it was a mirror that failed.
-    fn is_no_failure(&self, of: &Case, cause: Cause) -> bool {
-        if cause == Cause::Unknown || self.may_be_mirrored(of) {
-            return true;
-        }
-        let by_message = of.answer.is_none() && cause == Cause::UpstreamMasked;
-        let told = of
-            .logged
-            .as_ref()
-            .is_some_and(|line| line.how == How::Masked);
-        if !by_message || told {
-            return false;
-        }
-        let Some(returns) = self.returns.get(&of.instance) else {
-            return true;
-        };
-        let part = of.notes.iter().find_map(|note| note.subrequest.as_deref());
-        let request = of.logged.as_ref().and_then(|line| line.request.as_ref());
-        let path = part.or(request.map(|request| &*request.path));
-        let served = path.map(|path| returns.serve(path, of.status));
-        part.is_some_and(|part| returns.mirrors(part))
-            || served.is_none_or(|served| served.several || served.scripted)
     }
 
     /// Decides what has waited long enough; with `end` all.

@@ -7,6 +7,7 @@ mod advice;
 mod answers;
 mod backends;
 mod beside;
+mod better;
 mod cases;
 mod cause;
 mod down;

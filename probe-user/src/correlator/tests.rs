@@ -3,6 +3,7 @@
 mod field;
 mod incidents;
 mod properties;
+mod seen;
 
 use std::{collections::BTreeMap, time::Duration};
 

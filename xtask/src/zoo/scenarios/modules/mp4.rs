@@ -22,10 +22,10 @@ fn play(set: Set) -> Result<Judgement> {
     let films = stage.nginx.folder().join("html/films");
     fs::create_dir(&films)?;
     let (kind, data) = (
-        atom(*b"ftyp", b"isom\0\0\0\x01isom")?,
-        atom(*b"mdat", &[0; 1000])?,
+        atom(b"ftyp", b"isom\0\0\0\x01isom")?,
+        atom(b"mdat", &[0; 1000])?,
     );
-    let index = atom(*b"moov", &vec![0; 50_000])?;
+    let index = atom(b"moov", &vec![0; 50_000])?;
     fs::write(films.join("large.mp4"), [&kind[..], &index, &data].concat())?;
     fs::write(films.join("none.mp4"), [kind, data].concat())?;
     let port = stage.port();
@@ -37,7 +37,7 @@ fn play(set: Set) -> Result<Judgement> {
     stage.judge()
 }
 
-fn atom(name: [u8; 4], content: &[u8]) -> Result<Vec<u8>> {
+fn atom(name: &[u8], content: &[u8]) -> Result<Vec<u8>> {
     let length = u32::try_from(content.len() + 8)?;
-    Ok([&length.to_be_bytes(), &name[..], content].concat())
+    Ok([&length.to_be_bytes(), name, content].concat())
 }
