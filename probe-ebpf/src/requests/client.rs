@@ -229,15 +229,9 @@ const fn adopt_signs(worker: &Worker, connection: &mut Connection) {
 #[inline]
 const fn any_failed(connection: &Connection) -> bool {
     let [a, b, c, d] = connection.statuses;
-    let [e, f, g, h] = connection.outcomes;
-    a >= SERVER_ERROR
-        || b >= SERVER_ERROR
-        || c >= SERVER_ERROR
-        || d >= SERVER_ERROR
-        || failed(e)
-        || failed(f)
-        || failed(g)
-        || failed(h)
+    let refused = a >= SERVER_ERROR || b >= SERVER_ERROR || c >= SERVER_ERROR || d >= SERVER_ERROR;
+    let [a, b, c, d] = connection.outcomes;
+    refused || failed(a) || failed(b) || failed(c) || failed(d)
 }
 
 /// Whether an attempt is known to have brought no answer.
