@@ -243,16 +243,13 @@ impl Correlator {
             }
             return;
         }
-        let mut judged = judge(self.seen(case, sources));
+        let judged = judge(self.seen(case, sources));
         if case.answer.is_none() && self.served(case).acts_after {
-            // The line has the status of what came after the answer.
-            if sources.requests {
-                if last {
-                    self.cases.forget(id);
-                }
-                return;
+            // The line has the status of what came after the answer, and tells nothing of it.
+            if last {
+                self.cases.forget(id);
             }
-            judged = judge(Seen::default());
+            return;
         }
         if case.status < SERVER_ERROR && self.is_no_failure(case, judged.cause) {
             if last {

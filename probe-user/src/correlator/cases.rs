@@ -192,9 +192,7 @@ impl Cases {
             connection: logged.as_ref().and_then(|logged| logged.connection),
             unread: of_answer.is_some_and(|answer| answer.status.is_none() && !answer.cut),
             unseen: of_answer.is_none(),
-            asked: of_answer
-                .filter(|answer| answer.opaque)
-                .map(|answer| answer.upstream.is_some()),
+            asked: of_answer.and_then(|answer| same::asks(answer)),
             unlogged: logged.is_none(),
             answer,
             logged,

@@ -70,6 +70,7 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::UpstreamTimeout,   &[&[SaidTimeout, Late]],                          &[LoggedTimedOut], &[]),
     // The answer of a limit may be one page or another, as long as it is that answer.
     rule(Cause::Limited,           &[&[SaidLimit, Made]],                            OWN,           &[]),
+    rule(Cause::Limited,           &[&[SaidLimit, LoggedPassedOn]],                  OWN,           &[PassedOn, Masked]),
     // Something ran out.
     rule(Cause::FdExhaustion,      &[&[Own, NoDescriptor], &[SaidDescriptor]],       OWN,           UPSTREAMS),
     rule(Cause::DiskFull,          &[&[Own, NoSpace], &[SaidSpace]],                 OWN,           UPSTREAMS),

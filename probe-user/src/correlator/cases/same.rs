@@ -61,6 +61,15 @@ pub(super) fn other_client(one: Option<&str>, other: Option<&str>) -> bool {
     one.is_some() && other.is_some() && !same_client(one, other)
 }
 
+/// Whether an upstream was asked for an answer that nobody could read. What a subrequest asks no line
+/// names: that may be all where nginx failed by itself after a good answer.
+pub(super) fn asks(answer: &Answer) -> Option<bool> {
+    let of_part = answer.made.is_some()
+        && !answer.attempts.is_empty()
+        && answer.attempts.iter().all(|one| !one.failed());
+    (answer.opaque && !of_part).then(|| answer.upstream.is_some())
+}
+
 /// Whether a line can be about an answer that nobody could read, of which is known whether an
 /// upstream was asked.
 pub(super) fn asked(upstream: Option<bool>, logged: &Logged) -> bool {

@@ -189,6 +189,22 @@ fn the_configuration_answers_where_nothing_else_could() {
 }
 
 #[test]
+fn a_limit_refuses_whatever_page_says_so() {
+    let limited = |how| Seen::by(LOGS).noted("limit_req_refused").logged(503, how);
+    is(limited(How::Untold), 503, "limited", "probable");
+    is(limited(How::Upstream), 503, "limited", "confirmed");
+    // The page's own upstream is down.
+    let dead = Seen::sent(502, &[Attempt::Ended(End::Error("ECONNREFUSED"))]);
+    let dead = dead.made(502, Some("connect_refused"));
+    is(
+        dead.noted("limit_req_refused"),
+        502,
+        "upstream_refused",
+        "confirmed",
+    );
+}
+
+#[test]
 fn what_no_class_knows_is_shown_in_its_own_words() {
     let mut correlator = correlator();
     correlator.fact(fact(0, Event::Sources(ALL)));
