@@ -3,7 +3,7 @@
 use super::{Cause, cases::Case};
 use crate::{
     access_log::how::How,
-    error_log::{self, Class},
+    error_log::Class,
     facts::{Logged, Noted, Served, Sources},
     requests::{Answer, Origin},
 };
@@ -261,8 +261,11 @@ pub(super) const fn of_how(how: How) -> Signs {
 /// What a message of the error log says about an answer that was sent with `status`.
 pub(super) fn of_note(note: &Noted, status: u16) -> Signs {
     let signs = of_class(note.class);
-    let cut = note.class.answer == error_log::Answer::Fails && status < SERVER_ERROR;
-    if cut { signs.with(Sign::Late) } else { signs }
+    if note.class.cuts() && status < SERVER_ERROR {
+        signs.with(Sign::Late)
+    } else {
+        signs
+    }
 }
 
 /// What a message for the error log says.

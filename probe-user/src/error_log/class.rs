@@ -68,6 +68,17 @@ impl Class {
         }
     }
 
+    /// Whether it tells of an answer that had begun, and cannot go on: of an upstream's, what it says
+    /// of the header is said elsewhere.
+    #[must_use]
+    pub fn cuts(&self) -> bool {
+        let of_upstream = matches!(
+            self.cause,
+            Some(Cause::UpstreamClosed | Cause::UpstreamTimeout | Cause::UpstreamRefused)
+        );
+        self.answer == Answer::Fails && (!of_upstream || self.name.ends_with("_body"))
+    }
+
     /// Whether its messages are anybody's words about a request, of which this agent knows no more:
     /// those of no class, and what scripts write.
     #[must_use]

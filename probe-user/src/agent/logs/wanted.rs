@@ -36,8 +36,9 @@ impl Wanted {
     /// too.
     pub(super) fn add(&mut self, instance: &Instance, note: &Noted, now: Time, alone: bool) {
         let upstreams = [Cause::UpstreamClosed, Cause::UpstreamTimeout].map(Some);
+        let cut = note.class.cuts() && upstreams.contains(&note.class.cause);
         let fails = match note.class.answer {
-            Answer::Fails => alone || upstreams.contains(&note.class.cause),
+            Answer::Fails => alone || cut,
             Answer::Status(500..) => alone,
             _ => false,
         };

@@ -103,6 +103,10 @@ fn a_failure_behind_a_better_status_is_masked() {
     is(hidden(), 404, "upstream_masked", "confirmed");
     assert_eq!(hidden().says(json!({"several": true})).told(), None);
     assert_eq!(hidden().says(json!({"scripted": true})).told(), None);
+    let closed = Seen::by(LOGS)
+        .noted("upstream_closed")
+        .logged(200, How::Untold);
+    assert_eq!(closed.says(json!({"several": true})).told(), None);
     let mut mirrored = hidden();
     mirrored.mirrors = &["/shadow"];
     if let Some(note) = &mut mirrored.note {
