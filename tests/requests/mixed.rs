@@ -170,6 +170,9 @@ impl Logged {
             (500, Some(500)) | (503, Some(503)) => &["upstream_response"],
             // nginx logs its own verdict as an upstream's status where that sent none.
             (502, Some(502)) if self.path.starts_with("/refused") => &["upstream_refused"],
+            // A good status, and then no valid header: which the log's level hides.
+            (502, Some(502)) if self.path.starts_with("/garbage") => &["unknown"],
+            (500.., Some(200)) => &["unknown"],
             (502, Some(502)) => &["upstream_closed"],
             (504, Some(504)) => &["upstream_timeout"],
             (500.., Some(_)) => &["upstream_intercepted"],

@@ -83,8 +83,8 @@ impl Opaque {
         };
         let (passed, own) = if logged { (2, 1) } else { (0, 0) };
         count("upstream_response", passed)?;
-        // `return 500`, which the log's level hides from other failures of nginx's own.
-        count("unknown", own)?;
+        // `return 500`, of which there is no message, and which nothing else there can answer.
+        count("config_response", own)?;
         if !logged {
             ensure!(told(&self.agent)?.is_empty(), "{:?}", told(&self.agent)?);
         }
