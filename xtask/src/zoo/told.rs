@@ -18,7 +18,8 @@ pub(super) struct Told {
     pub(super) deaths: BTreeMap<String, u64>,
     /// Requests that draining workers cut off.
     pub(super) lost: u64,
-    /// Causes of the incidents that were opened, and how many of each.
+    /// Causes of the incidents that were opened, and how many of each there were at most about one
+    /// upstream, or about none.
     pub(super) incidents: BTreeMap<String, u64>,
     /// Each record, and when it was read.
     pub(super) records: Vec<(SystemTime, Value)>,
@@ -50,6 +51,7 @@ impl Told {
     pub(super) fn take(&mut self, records: Vec<(SystemTime, Value)>) {
         self.incidents.clear();
         self.lost = 0;
+        let mut opened: BTreeMap<(String, String), u64> = BTreeMap::new();
         for (_, record) in &records {
             if is_cut_off(record) {
                 self.lost += record["lost_requests"].as_array().map_or(0, Vec::len) as u64;
@@ -58,8 +60,14 @@ impl Told {
                 && record["state"] == "opened"
                 && let Some(cause) = record["cause"].as_str()
             {
-                *self.incidents.entry(cause.to_owned()).or_default() += 1;
+                let upstream = record["upstream"].as_str().unwrap_or_default();
+                let of = (cause.to_owned(), upstream.to_owned());
+                *opened.entry(of).or_default() += 1;
             }
+        }
+        for ((cause, _), count) in opened {
+            let most = self.incidents.entry(cause).or_default();
+            *most = count.max(*most);
         }
         self.records = records;
     }
