@@ -86,8 +86,9 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::DeniedByRule,      &[&[SaidRule]],                                   OWN,           UPSTREAMS),
     // The upstream's status, and what became of it.
     rule(Cause::UpstreamResponse,  &[&[PassedOn]],                                   &[LoggedPassedOn, LoggedEither], &[]),
-    // Of an upstream that cannot be read: what nginx did not make it passed on.
-    rule(Cause::UpstreamResponse,  &[&[Unread, NotMade]],                            &[LoggedPassedOn, LoggedEither], &[]),
+    // Of an upstream that cannot be read: what nginx did not make it passed on. A script, or a `return` with a
+    // text, answers without that too, and the upstream may have been a subrequest's.
+    rule(Cause::UpstreamResponse,  &[&[Unread, NotMade]],                            &[LoggedPassedOn, LoggedEither], &[Certain, Scripted]),
     rule(Cause::UpstreamResponse,  &[&[LoggedCached], &[Own, NotMade, Cached]],      &[],           &[SaidOther]),
     rule(Cause::UpstreamIntercepted, &[&[Replaced]],                                 &[LoggedReplaced], &[SaidOther]),
     rule(Cause::UpstreamMasked,    &[&[Masked]],                                     &[LoggedMasked], &[]),

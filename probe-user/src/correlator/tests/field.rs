@@ -54,6 +54,18 @@ fn an_upstream_that_cannot_be_read_answered_what_nginx_did_not_make() {
     is(tls(), 503, "upstream_response", "confirmed");
     // A switch in the configuration changes nothing about it.
     is(tls().codes(&[503]), 503, "upstream_response", "confirmed");
+    // What is asked in TLS may be a guard, whose place a script or a `return` answers.
+    is(
+        tls().says(json!({"scripted": true})),
+        503,
+        "upstream_response",
+        "probable",
+    );
+    let always = tls().codes(&[503]).says(json!({"always": 503}));
+    assert_ne!(
+        always.told().map(|told| told.2).as_deref(),
+        Some("confirmed")
+    );
     let refused = Seen::sent(502, &[Attempt::Unread]).made(502, Some("tls_failed"));
     assert_ne!(
         refused.told().map(|told| told.1).as_deref(),
